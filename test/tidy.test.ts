@@ -64,11 +64,6 @@ const owners: readonly { readonly what: string; readonly pattern: RegExp; readon
     owner: ["src/platform/clock.ts"],
   },
   {
-    what: "timers",
-    pattern: /\bsetTimeout\(|\bsetInterval\(|timers\/promises/,
-    owner: ["src/platform/clock.ts", "src/platform/timer.ts"],
-  },
-  {
     what: "randomness",
     pattern: /Math\.random\b|\brandomBytes\(\d|\brandomUUID\(|getRandomValues/,
     owner: ["src/platform/random.ts", "simulators/random.ts"],
@@ -120,7 +115,7 @@ test("no file is longer than 300 lines", () => {
   expect(long).toEqual([]);
 });
 
-test("clock, timers, randomness, environment, console and standard output have one owner each", () => {
+test("clock, randomness, environment, console and standard output have one owner each", () => {
   expect(trespassing([...source, ...simulators])).toEqual([]);
 });
 

@@ -1,4 +1,4 @@
-import { parentPort, Worker, workerData } from "node:worker_threads";
+import { parentPort, type Transferable, Worker, workerData } from "node:worker_threads";
 import { createTelemetry, type LogLevel, type Telemetry } from "../platform/telemetry.ts";
 
 /** Something that the house suffers from now: shown by `/readyz` and the console's banner. */
@@ -91,7 +91,7 @@ type ThreadOptions = {
   readonly name: string;
   readonly file: URL;
   readonly data: object;
-  readonly transfer?: readonly (MessagePort | ArrayBuffer)[];
+  readonly transfer?: readonly Transferable[];
   readonly onHealth: (causes: readonly HealthCause[]) => void;
   /** The thread died of an error: the process must go down and be started anew. */
   readonly onFailed: (error: Error) => void;
@@ -101,7 +101,7 @@ type ThreadOptions = {
 /** Starts a worker file that calls `runThread`. */
 export const startThread = (options: ThreadOptions): Thread => {
   const { name, file, data } = options;
-  const worker = new Worker(file, { name, workerData: data, transferList: [...(options.transfer ?? [])] as never[] });
+  const worker = new Worker(file, { name, workerData: data, transferList: [...(options.transfer ?? [])] });
   const ready = Promise.withResolvers<unknown>();
   const gone = Promise.withResolvers<void>();
   const metrics = new Map<number, (metrics: unknown[]) => void>();
