@@ -110,6 +110,8 @@ export type AlarmFilter = {
   /** By `raisedAt`. */
   readonly from?: Instant;
   readonly to?: Instant;
+  /** Only normal ones that were cleared at or after this. */
+  readonly clearedSince?: Instant;
   /** For the seven days of a late alarm. */
   readonly now: Instant;
 };
