@@ -131,6 +131,8 @@ export type Knowledge = {
   oldestChange(): ChangeId | null;
   /** How far a consumer of changes has come; null: it never began. */
   consumed(consumer: string): Seq | null;
+  /** When that was, by its `delivered` entry; null: it never began. */
+  consumedAt(consumer: string): Instant | null;
 
   engineState(): {
     readonly district: string | null;
@@ -147,6 +149,10 @@ export type Knowledge = {
   /** The stored value at exactly this time; undefined: none. */
   observationAt(datastream: DatastreamId, time: Instant): { readonly value: number | null } | undefined;
   datastream(thing: ThingId, property: string): DatastreamId | undefined;
+  /** All of them with a number above `after`, in order. */
+  datastreams(after: DatastreamId): readonly Datastream[];
+  /** Phenomenon time of the oldest single observation kept; null: none. May cost a scan: for starts, not for loops. */
+  oldestObservation(): Instant | null;
   /** `from` included, `to` not, by time. */
   observations(datastream: DatastreamId, from: Instant, to: Instant, page: PageRequest): Page<Point>;
   /** Hours and (local) days come from the roll-ups, other widths from single observations. */
