@@ -18,6 +18,14 @@ export type Property = {
   readonly possible: Span;
 };
 
+/** A column of the fleet file that limits, figures or pages of this kind speak of. */
+export type Attribute = {
+  readonly id: string;
+  readonly name: Text;
+  /** What it may say, with its words for people; empty: anything. */
+  readonly values: readonly { readonly id: string; readonly name: Text }[];
+};
+
 /** A kind of device: a folder under `devices/kinds`. */
 export type Kind = {
   readonly id: KindId;
@@ -29,8 +37,9 @@ export type Kind = {
   /** How long a run of flag 4 lasts before the maintenance alarm `fault`. */
   readonly failAfter: DurationMs;
   readonly silence: { readonly priority: Limit["priority"]; readonly advice: Text };
-  /** Which of the four platforms works its alarms: 综治工作, 市场监管, 综合执法, 便民服务. */
+  /** Which of the four platforms (plan §22) works its alarms: the `queue` of a department. */
   readonly queue: string;
+  readonly attributes?: readonly Attribute[];
   readonly properties: readonly Property[];
   readonly limits: readonly Limit[];
 };

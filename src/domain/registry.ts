@@ -1,4 +1,5 @@
 import type { Kind } from "./kind.ts";
+import type { Priority } from "./limit.ts";
 import type { GridId, PersonId, StreetId, Text, Thing } from "./thing.ts";
 import type { DurationMs } from "./time.ts";
 
@@ -29,6 +30,18 @@ export type Department = {
   readonly liaison: PersonId;
 };
 
+/** Whom an alarm reaches next when nobody has acknowledged it for this long since it was raised. */
+export type EscalationStep = {
+  readonly to: "gridChief" | "streetChief" | "taskForce" | "office" | "leader";
+  readonly after: DurationMs;
+};
+export type Escalation = { readonly priority: Priority; readonly steps: readonly EscalationStep[] };
+
+/** A unit of 污水零直排: an urban village, an industrial park, an old estate. */
+export type Unit = { readonly id: string; readonly street: StreetId; readonly type: string; readonly name: Text };
+/** A public entrance of a village that must be under a camera, whether it has one or not (plan §6). */
+export type Entrance = { readonly id: string; readonly street: StreetId; readonly name: Text };
+
 /** One target of the plan, with its clause and the words quoted from it. */
 export type TargetDefinition = {
   readonly id: string;
@@ -37,6 +50,9 @@ export type TargetDefinition = {
   readonly quote: string;
   /** Percent. */
   readonly goal: number;
+  /** Of the alarm `target` of a street that misses it, and how long it must miss it. */
+  readonly priority?: Priority;
+  readonly delay?: DurationMs;
 };
 
 /** All that the devices folder says, as one journal entry: plain JSON. */
@@ -53,6 +69,9 @@ export type Registry = {
   /** Whom an alarm reaches beyond the street, in order. */
   readonly office: PersonId;
   readonly leader: PersonId;
+  readonly escalation?: readonly Escalation[];
+  readonly units?: readonly Unit[];
+  readonly entrances?: readonly Entrance[];
   readonly targets: readonly TargetDefinition[];
   readonly kinds: readonly Kind[];
   readonly things: readonly Thing[];
