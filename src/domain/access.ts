@@ -26,6 +26,8 @@ export type Account = {
   readonly language: "zh" | "en";
   /** The streets it sees; null: all of them. */
   readonly streets: readonly StreetId[] | null;
+  /** `display`: a wall display, whose session is read-only and does not idle out; absent: a person's. */
+  readonly session?: "person" | "display";
   /** `scrypt$N$r$p$salt$hash`, base64url. */
   readonly password: string;
   readonly changedAt: Instant;
