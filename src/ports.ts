@@ -57,14 +57,23 @@ export type ChangeId = { readonly seq: Seq; readonly n: number };
 
 /** Knowledge: everything derived from the journal. Written by the applier alone. */
 export type Store = Knowledge & {
-  /** All of it and the cursor in one transaction, or nothing. */
-  commit(changes: Changes, through: Seq): void;
-  /** Single observations older than this go, in slices of at most `limit` rows; answers how many went. */
+  /**
+   * All of it and the cursor in one transaction, or nothing and a StoreError. `at`: wall time of the entry `through`,
+   * by which `seqBefore` and `appliedAt` answer.
+   */
+  commit(changes: Changes, through: Seq, at?: Instant): void;
+  /** Single observations (and conflicts) older than this go, in slices of at most `limit` rows; answers how many went. */
   forgetObservations(before: Instant, limit: number): number;
-  /** Entries of the feed older than this go; answers how many went. */
+  /** Entries of the feed, command outcomes and ended sessions older than this go; answers how many went. */
   forgetChanges(before: Instant, limit: number): number;
-  /** Puts everything committed so far on disk; answers the cursor that is now safe. */
+  /** Rejections and dead letters older than this go; answers how many went. */
+  forgetRejections(before: Instant, limit: number): number;
+  /** Puts everything committed so far on disk; answers the cursor that is now safe from a power cut. */
   checkpoint(): Seq;
+  /** Every entry up to the answer was journaled before `at`; 0: none is known to be. */
+  seqBefore(at: Instant): Seq;
+  /** Gives at most `pages` pages that forgetting freed back to the disk; answers how many stay free. */
+  reclaim(pages: number): number;
   /** Bytes on disk, WAL included. */
   size(): number;
 };
@@ -125,7 +134,12 @@ export type Knowledge = {
   cursor(): Seq;
   /** Resolves when the cursor is past `after`. */
   waitPast(after: Seq, signal: AbortSignal): Promise<void>;
-  /** In order; with `kinds`, only those. */
+  /** Wall time of the newest applied entry, as `commit` was told; null: nothing is applied. */
+  appliedAt(): Instant | null;
+  /**
+   * In order; with `kinds`, only those. Fewer than `limit` only at the end; may be more, because a commit is never cut:
+   * the seq of the last one is a place that holds also when the store is rebuilt with other batches.
+   */
   changesAfter(after: ChangeId, limit: number, kinds?: readonly Change["kind"][]): readonly Change[];
   /** The place of the oldest change still kept; null: none. */
   oldestChange(): ChangeId | null;
@@ -163,6 +177,8 @@ export type Knowledge = {
     every: "hour" | "day" | DurationMs,
     page: PageRequest,
   ): Page<Bucket>;
+  /** Values that came for a time that had one already; the first one stood. Newest first. */
+  conflicts(datastream: DatastreamId, page: PageRequest): Page<Point & { readonly seq: Seq }>;
   /** All stored observations of the window in pages by (datastream, time), for filling a historian. */
   scan(
     from: Instant,
@@ -182,6 +198,8 @@ export type Knowledge = {
   rejection(id: RejectionId): RejectionRow | null;
   /** Hours with anything in them, oldest first; thing undefined: all things together. */
   ledger(filter: { thing?: ThingId | ""; from?: Instant; to?: Instant }): readonly LedgerHour[];
+  /** Hours of things whose ledger does not balance (law 9), at most `limit`; empty unless something is wrong. */
+  remainders(limit: number): readonly (LedgerHour & { readonly thing: ThingId | "" })[];
   deadLetters(consumer: string, page: PageRequest): Page<StoredDeadLetter>;
   close(): void;
 };
