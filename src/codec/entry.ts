@@ -85,9 +85,9 @@ const createWriter = (buffer: ArrayBuffer): Writer => ({
 const reserve = (writer: Writer, bytes: number): void => {
   if (writer.length + bytes <= writer.bytes.byteLength) return;
   const larger = new ArrayBuffer(Math.max(writer.bytes.byteLength * 2, writer.length + bytes));
-  const bytes = Buffer.from(larger);
-  bytes.set(writer.bytes.subarray(0, writer.length));
-  writer.bytes = bytes;
+  const grown = Buffer.from(larger);
+  grown.set(writer.bytes.subarray(0, writer.length));
+  writer.bytes = grown;
   writer.view = new DataView(larger);
 };
 
