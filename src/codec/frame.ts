@@ -1,4 +1,4 @@
-import type { Instant } from "../domain/time.ts";
+import type { DurationMs, Instant } from "../domain/time.ts";
 
 // Entries as bytes. A group is frames one after the other, little-endian:
 //
@@ -24,21 +24,29 @@ export const frameLength = (view: DataView, offset: number): number => {
   return length < headBytes || offset + length > view.byteLength ? -1 : length;
 };
 
-/**
- * Makes `at` never go back: every frame earlier than `floor` or than the frame before it is put to that instant.
- * Answers the instant of the last frame and how many frames there are; -1: they make no sense.
- */
-export const settleTimes = (bytes: Uint8Array, floor: Instant): { readonly at: Instant; readonly entries: number } => {
+/** What `settleTimes` found. */
+export type Settled = {
+  /** Time of the last frame. */
+  readonly at: Instant;
+  /** How many frames there are; -1: they make no sense. */
+  readonly entries: number;
+  /** By how much the last frame was put forward. */
+  readonly behind: DurationMs;
+};
+
+/** Makes `at` never go back: every frame earlier than `floor`, or than the frame before it, is put to that instant. */
+export const settleTimes = (bytes: Uint8Array, floor: Instant): Settled => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = floor;
+  let own = floor;
   let entries = 0;
   for (let offset = 0; offset < bytes.byteLength; entries++) {
     const length = frameLength(view, offset);
-    if (length < 0) return { at: floor, entries: -1 };
-    const own = view.getFloat64(offset + 5, true);
+    if (length < 0) return { at: floor, entries: -1, behind: 0 };
+    own = view.getFloat64(offset + 5, true);
     if (own >= at) at = own;
     else view.setFloat64(offset + 5, at, true);
     offset += length;
   }
-  return { at, entries };
+  return { at, entries, behind: at - own };
 };

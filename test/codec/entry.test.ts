@@ -147,10 +147,10 @@ test("a buffer given back is used again and holds nothing of the group before", 
 
 test("time never goes back along a group, nor behind what was journaled before it", () => {
   const group = encoded([tick(5), tick(3), tick(9), tick(8)]);
-  expect(settleTimes(group, 4)).toEqual({ at: 9, entries: 4 });
+  expect(settleTimes(group, 4)).toEqual({ at: 9, entries: 4, behind: 1 });
   expect(decoded(group).entries.map((one) => one.entry.at)).toEqual([5, 5, 9, 9]);
   const late = encoded([tick(5)]);
-  expect(settleTimes(late, 20)).toEqual({ at: 20, entries: 1 });
+  expect(settleTimes(late, 20)).toEqual({ at: 20, entries: 1, behind: 15 });
   expect(decoded(late).entries[0]?.entry.at).toBe(20);
   expect(settleTimes(group.subarray(0, 20), 0).entries).toBe(-1);
 });

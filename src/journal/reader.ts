@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { decodeGroup } from "../codec/entry.ts";
+import type { Journaled, Seq } from "../domain/entry.ts";
+import type { Watermark } from "../platform/watermark.ts";
+import type { Journal } from "../ports.ts";
+import { isCorrupt, JournalError } from "./error.ts";
+import { type Damage, isIntact, type Segment, salvaged } from "./segment.ts";
+
+/** A page ends when it has this many bytes, whatever was asked for. */
+const pageBytesMax = 4 * 2 ** 20;
+
+/** Damages that one reader tells; a file with more of them is told well enough. */
+const toldMax = 10_000;
+
+/** Reason of a damage that was found, and told, at an earlier start. */
+export const lostBefore = "lost before";
+
+type Place = {
+  readonly directory: string;
+  /** Newest durable and newest trimmed entry. */
+  readonly head: Watermark;
+  readonly floor: Watermark;
+  /** Told of each damage once, when it is first met. */
+  readonly onDamaged: (damage: Damage) => void;
+};
+
+export type Reader = Pick<Journal, "read" | "waitPast"> & { close(): void };
+
+/**
+ * Reads through a connection of its own, in this thread. Each number up to the head is answered, trimmed, or reported as
+ * damaged: the rows tile, so that one which is missing shows, and a checksum covers each of them.
+ */
+export const openReader = (place: Place): Reader => {
+  let database: DatabaseSync | null = null;
+  /** The last empty answer though the head was further on: all that lies between is lost. */
+  let barren = { after: -1, through: -1 };
+  const told = new Set<string>();
+  const tell = (damage: Damage) => {
+    const range = `${damage.first}-${damage.last}`;
+    if (told.has(range) || told.size >= toldMax) return;
+    told.add(range);
+    place.onDamaged(damage);
+  };
+  return {
+    async read(after, limit) {
+      database ??= new DatabaseSync(join(place.directory, "journal.db"), { readOnly: true, timeout: 5_000 });
+      const head = place.head.current();
+      const page = readPage(database, place, { after, head, limit, tell });
+      if (page.length === 0 && head > after) barren = { after, through: head };
+      return page;
+    },
+    // waiting past entries that are lost would come back at once, for ever
+    waitPast: (after, signal) => place.head.waitPast(after === barren.after ? barren.through : after, signal),
+    close: () => database?.close(),
+  };
+};
+
+type Wanted = {
+  readonly after: Seq;
+  readonly head: Seq;
+  readonly limit: number;
+  readonly tell: (damage: Damage) => void;
+};
+
+const readPage = (database: DatabaseSync, place: Place, wanted: Wanted): readonly Journaled[] => {
+  const { after, head, limit, tell } = wanted;
+  const entries: Journaled[] = [];
+  let through = after;
+  let bytes = 0;
+  let ended = true;
+  for (const segment of segmentsAfter(database, after, head)) {
+    // read after the row: what was trimmed before it was read is below the floor by now
+    const expected = Math.max(through, place.floor.current()) + 1;
+    if (segment.first > expected) tell({ first: expected, last: segment.first - 1, reason: "a row is missing" });
+    readSegment(segment, after, entries, tell);
+    through = Math.max(through, segment.last);
+    bytes += segment.bytes.byteLength;
+    if (entries.length < limit && bytes < pageBytesMax) continue;
+    // a page of nothing but damage is no answer: the caller would take it for the end
+    if (entries.length === 0) continue;
+    ended = false;
+    break;
+  }
+  const expected = Math.max(through, place.floor.current()) + 1;
+  if (ended && expected <= head) tell({ first: expected, last: head, reason: "rows are missing" });
+  return entries;
+};
+
+const readSegment = (segment: Segment, after: Seq, into: Journaled[], tell: (damage: Damage) => void): void => {
+  const { first, last, bytes } = segment;
+  const intact = isIntact(segment);
+  if (!intact || bytes.byteLength === 0) {
+    tell({ first, last, reason: intact ? lostBefore : "the checksum does not match" });
+    return;
+  }
+  for (const fault of decodeGroup(bytes, first, after, into)) {
+    tell({ first: fault.seq, last: fault.rest ? last : fault.seq, reason: fault.reason });
+  }
+};
+
+/** Rows in order; where SQLite finds a page damaged, what can be had around it. */
+function* segmentsAfter(database: DatabaseSync, after: Seq, head: Seq): Generator<Segment> {
+  let place = after;
+  try {
+    const rows = database.prepare("SELECT last, first, crc, bytes FROM segment WHERE last > ? ORDER BY last");
+    for (const row of rows.iterate(after) as Iterable<Segment>) {
+      yield row;
+      place = Math.max(place, row.last);
+    }
+  } catch (error) {
+    if (!isCorrupt(error)) throw new JournalError("journal_unreadable", "read the journal", { cause: error });
+    yield* salvaged(database, place, head);
+  }
+}
