@@ -164,7 +164,7 @@ export class Guard {
     const now = this.#with.monotonic();
     const room = this.#room(now);
     // a frame that has begun may always end: its bytes are in memory already
-    if (this.#place.need === 0 && this.#place.header === 0) {
+    if (!this.#begun()) {
       if (this.#tokens < 1) this.#wakeLater();
       if (room === 0 || this.#tokens < 1) return null;
     }
@@ -184,9 +184,15 @@ export class Guard {
     const { settings, budget } = this.#with;
     this.#tokens = Math.min(settings.burst, this.#tokens + ((now - this.#tokensAt) * settings.rate) / 1000);
     this.#tokensAt = now;
+    const taken = this.#inFlight + (this.#begun() && this.#place.type === publishType ? 1 : 0);
     // nobody is woken when the budget has room again, so who has nothing in flight may always have one
-    if (budget.pendingBytes >= budget.pendingBytesMax) return this.#inFlight === 0 ? 1 : 0;
-    return Math.max(0, settings.inFlight - this.#inFlight);
+    if (budget.pendingBytes >= budget.pendingBytesMax) return taken === 0 ? 1 : 0;
+    return Math.max(0, settings.inFlight - taken);
+  }
+
+  /** Whether the last bytes that passed were not the end of a frame. */
+  #begun(): boolean {
+    return this.#place.need > 0 || this.#place.header > 0;
   }
 
   /** Walks over the chunk; answers where it must be cut, or -1 when the connection is refused. */

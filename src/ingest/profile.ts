@@ -7,10 +7,10 @@ import { type Refusal, RefusedError } from "./refusal.ts";
 import type { Sessions } from "./session.ts";
 
 /** aedes' settings in the ingest-only profile. */
-export const profile = ({ connectTimeout, sweepEvery }: BrokerLimits) => ({
+export const profile = ({ connectTimeout }: BrokerLimits) => ({
   concurrency: 200,
   // the guard is first; this one is there for a stream that never becomes readable
-  connectTimeout: connectTimeout + sweepEvery,
+  connectTimeout: connectTimeout * 2,
   drainTimeout: 5000,
   // watched by the guard, see hooks.ts
   keepaliveLimit: 0,

@@ -143,6 +143,16 @@ test("with the journal stalled, 20,000 publishes of one client stay bounded and 
   expect(client.acks()).toEqual(Array.from({ length: 20_000 }, (_, at) => at + 1));
 });
 
+test("without its bound on work in flight the test before this one turns red", async () => {
+  const house = await openHouse({ limits: { rate: 1e6, burst: 1e6, inFlight: 1e6 } });
+  const { client } = await signIn(house.port);
+  house.journal.stall();
+  client.send(...many(20_000));
+  await delay(500);
+  expect(house.broker.pending()).toBeGreaterThan(256);
+  house.journal.recover();
+});
+
 test("bytes waiting for the journal are bounded over all clients together", async () => {
   const house = await openHouse({ limits: { pendingBytes: 400_000, rate: 1e6, burst: 1e6 } });
   house.journal.stall();
