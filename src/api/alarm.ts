@@ -16,6 +16,7 @@ import {
   instant,
   iso,
   list,
+  noBody,
   page,
   pageOf,
   prose,
@@ -179,8 +180,8 @@ const writing = (desk: Desk): readonly Route[] => [
     desk,
     "acknowledge",
     "Take an alarm on",
-    z.strictObject({ note: prose(noteLengthMax).default("") }).default({ note: "" }),
-    (alarm, { note }) => ({ kind: "acknowledge", alarm, note }),
+    z.strictObject({ note: prose(noteLengthMax).default("") }).nullish(),
+    (alarm, given) => ({ kind: "acknowledge", alarm, note: given?.note ?? "" }),
   ),
   verb(
     desk,
@@ -195,7 +196,7 @@ const writing = (desk: Desk): readonly Route[] => [
       return { kind: "shelve", alarm, until, reason };
     },
   ),
-  verb(desk, "unshelve", "Hear an alarm again", z.strictObject({}).default({}), (alarm) => ({
+  verb(desk, "unshelve", "Hear an alarm again", noBody, (alarm) => ({
     kind: "unshelve",
     alarm,
   })),

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import type { Telemetry } from "../platform/telemetry.ts";
-import { type Fault, Problem, type ProblemCode, problemBody, problems, problemType } from "./problem.ts";
+import { type Fault, fault, Problem, type ProblemCode, problemBody, problems, problemType } from "./problem.ts";
 
 /** Every failed answer has one form, whoever noticed the failure. */
 export const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply => {
@@ -40,6 +40,9 @@ const byStatus: Readonly<Record<number, ProblemCode>> = {
 
 const problemOf = (error: FastifyError | Problem): Problem => {
   if (error instanceof Problem) return error;
+  // the store's words, by their codes: an adapter's classes are none of this room's
+  if (error.code === "cursor_invalid") return fault("query.cursor", "is none that this list gave");
+  if ("retry" in error && error.retry === true) return new Problem("unavailable", undefined, { retryAfter: 5 });
   if (hasZodFastifySchemaValidationErrors(error)) {
     const place = error.validationContext === "querystring" ? "query" : (error.validationContext ?? "request");
     return shapeProblem(error.validation.map((one) => fieldFault(place, one)));

@@ -6,7 +6,7 @@ import { type Principal, sees } from "./principal.ts";
 /** What a client may leave unread before it is cut: it comes back with `Last-Event-ID` and misses nothing. */
 export const backlogBytesMax = 2 ** 20;
 /** Above it a client is given no more of what is new, but what it has missed, at its own pace. */
-export const backlogBytesSoft = 2 ** 18;
+const backlogBytesSoft = 2 ** 18;
 
 /** One event as it goes over the wire, encoded once for all clients. */
 export type Frame = {
@@ -37,6 +37,9 @@ export const parseChangeId = (text: string): ChangeId | undefined => {
 
 export const isAfter = (one: ChangeId, other: ChangeId): boolean =>
   one.seq > other.seq || (one.seq === other.seq && one.n > other.n);
+
+/** Whether it has to take something first. */
+export const isFull = (client: Pick<LiveClient, "backlog">): boolean => client.backlog() > backlogBytesSoft;
 
 /** The part of a response that a stream needs: `http.ServerResponse`. */
 export type Outlet = {
@@ -112,6 +115,7 @@ export const createLiveClient = (options: ClientOptions): LiveClient => {
       pushed.push(bytes);
       pushedBytes += bytes.length;
       if (client.backlog() > backlogBytesMax) client.cut();
+      else if (client.state === "live" && isFull(client)) client.state = "catching";
     },
     flush() {
       if (pushed.length === 0 || client.state === "gone") return;
@@ -119,7 +123,6 @@ export const createLiveClient = (options: ClientOptions): LiveClient => {
       pushed = [];
       pushedBytes = 0;
       outlet.write(bytes, taken);
-      if (client.state === "live" && client.backlog() > backlogBytesSoft) client.state = "catching";
     },
     backlog: () => pushedBytes + outlet.writableLength,
     end() {

@@ -1,11 +1,11 @@
 import { setImmediate as breathe } from "node:timers/promises";
 import type { Change, ChangeId, Clock, Knowledge } from "../ports.ts";
 import { afterSeq, type Directory } from "./directory.ts";
-import { backlogBytesSoft, isAfter, type LiveClient } from "./live-client.ts";
+import { type Frame, isAfter, isFull, type LiveClient } from "./live-client.ts";
 import { createFrames } from "./live-frame.ts";
 import type { Needles } from "./needle.ts";
 
-/** Changes read at one time; after each page everything else gets its turn. */
+/** Changes read at one time, though a commit is never cut; after each page everything else gets its turn. */
 const pageMax = 64;
 
 /** The single events that a stream consists of; observations are read beside them while somebody watches a thing. */
@@ -40,29 +40,32 @@ export const createLiveReader = ({ knowledge, clock, directory, needles, clients
     const through = knowledge.cursor();
     const changes = knowledge.changesAfter(place, pageMax, needles.watched() ? kindsAndObservations : liveKinds);
     const live = [...clients].filter(({ state }) => state === "live");
-    if (live.length > 0) for (const frame of frames(changes)) for (const client of live) client.give(frame);
+    if (live.length > 0) give(frames(changes), live);
     for (const change of changes) {
       if (change.kind === "observations") needles.take(change, clock.monotonic());
       place = { seq: change.seq, n: change.n };
     }
-    const more = changes.length === pageMax;
+    const more = changes.length >= pageMax;
     if (!more && isAfter(afterSeq(through), place)) place = afterSeq(through);
     for (const client of clients) client.flush();
     return more;
   };
   /** One page of what a client has missed; answers whether there is more that it could take now. */
   const catchUp = (client: LiveClient): boolean => {
-    if (client.backlog() > backlogBytesSoft) return false;
+    if (isFull(client)) return false;
     const missed = knowledge.changesAfter(client.position, pageMax, liveKinds);
-    for (const frame of frames(missed)) client.give(frame);
+    for (const frame of frames(missed)) {
+      client.give(frame);
+      // the rest of a large commit is read again when it has taken this much
+      if (isFull(client)) return flushed(client);
+    }
     const last = missed.at(-1);
     if (last !== undefined && isAfter(last, client.position)) client.position = { seq: last.seq, n: last.n };
     if (missed.length < pageMax && client.state === "catching") {
       client.state = "live";
       for (const frame of needles.snapshot(client)) client.give(frame);
     }
-    client.flush();
-    return client.state === "catching";
+    return flushed(client);
   };
   return {
     place: () => place,
@@ -77,6 +80,17 @@ export const createLiveReader = ({ knowledge, clock, directory, needles, clients
       await pastOr(knowledge, before, woken.promise, signal);
     },
   };
+};
+
+/** A client that becomes full on the way is left where it is: `catchUp` goes on from there. */
+const give = (frames: readonly Frame[], live: readonly LiveClient[]): void => {
+  for (const frame of frames) for (const client of live) if (client.state === "live") client.give(frame);
+};
+
+/** Hands over what was pushed; answers whether the client could take more at once. */
+const flushed = (client: LiveClient): boolean => {
+  client.flush();
+  return client.state === "catching" && !isFull(client);
 };
 
 /** Until the cursor is past `after`, or somebody wakes us. */

@@ -22,6 +22,7 @@ export const problems = {
   internal: { status: 500, title: "A fault of this service" },
   not_journaling: { status: 503, title: "Nothing can be journaled now; it may be carried out later all the same" },
   not_applied: { status: 503, title: "Journaled, and not yet applied: it will be carried out" },
+  unavailable: { status: 503, title: "The store can't be read now" },
   busy: { status: 503, title: "Too much of this is under way" },
   live_full: { status: 503, title: "There are as many live streams as there may be" },
   not_ready: { status: 503, title: "The service is not ready" },

@@ -8,7 +8,7 @@ import type { Desk } from "./desk.ts";
 import { type Principal, sees } from "./principal.ts";
 import { notFound, Problem } from "./problem.ts";
 import { commanding, everyRole, type Route, route } from "./route.ts";
-import { iso, list, page, thingId } from "./shape.ts";
+import { iso, list, noBody, page, thingId } from "./shape.ts";
 
 /** Of a raw message in a list; one rejection by its id shows all of it (up to 128 KiB). */
 const rawCharactersMax = 4_096;
@@ -80,7 +80,7 @@ const replay = (desk: Desk): Route =>
     access: commanding,
     summary: "Take a refused reading apart again, as it came",
     params: one,
-    body: z.strictObject({}).default({}),
+    body: noBody,
     answer: rejection,
     errors: ["not_found", "already_replayed", "not_journaling", "not_applied", "busy"],
     handle: async ({ params, principal, request }) => {

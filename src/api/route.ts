@@ -55,7 +55,7 @@ export const route = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodT
 
 /** Every code that this route can answer with. */
 export const errorsOf = (row: Route): readonly ProblemCode[] => {
-  const codes = new Set<ProblemCode>(["shape", "rate", "internal", ...(row.errors ?? [])]);
+  const codes = new Set<ProblemCode>(["shape", "rate", "internal", "unavailable", ...(row.errors ?? [])]);
   if (row.access !== "public") for (const code of ["unauthenticated", "forbidden"] as const) codes.add(code);
   if (row.method !== "GET")
     for (const code of ["cross_site", "body_too_large", "media_type", "request_timeout"] as const) codes.add(code);

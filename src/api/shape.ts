@@ -68,8 +68,15 @@ export const page = {
     .transform(Number)
     .pipe(z.int().min(1).max(pageLimitMax))
     .default(pageLimitDefault),
-  cursor: z.string().min(1).max(cursorLengthMax).optional(),
+  cursor: z
+    .string()
+    .max(cursorLengthMax)
+    .regex(/^[\w-]+$/, "is none that this list gave")
+    .optional(),
 };
+
+/** The body of what needs none: an empty object, or nothing at all. */
+export const noBody = z.strictObject({}).nullish();
 
 /** A list, and where it goes on. */
 export const list = <T extends z.ZodType>(item: T) =>
