@@ -5,7 +5,7 @@ import type { Thing } from "../domain/thing.ts";
 import type { DurationMs } from "../domain/time.ts";
 import { type Row, readFleet } from "./fleet.ts";
 import { type KindReading, readKind } from "./kind.ts";
-import { readSite, type SiteReading } from "./site.ts";
+import { readSite, type SiteNames, type SiteReading } from "./site.ts";
 import { type Fault, openYaml } from "./source.ts";
 
 export type { Fault, FaultCode } from "./source.ts";
@@ -20,6 +20,8 @@ const thingsMax = 50_000;
 /** A folder that is wrong in more places than this is wrong as a whole; what is cut off is told. */
 const faultsMax = 500;
 
+const noSite: SiteReading = { site: null, names: null };
+
 /** The files of the folder that are read (a kind's README shows that there is a kind); cases are for the tests. */
 export const isDevicesFile = (path: string): boolean =>
   path === "site.yaml" || /^fleet\/[^/]+\.csv$/.test(path) || /^kinds\/[^/]+\/(kind\.yaml|README\.md)$/.test(path);
@@ -32,13 +34,13 @@ export const readDevices = (files: ReadonlyMap<string, string>, retention: Durat
   const faults: Fault[] = [];
   const siteText = files.get("site.yaml");
   if (siteText === undefined) missing("site.yaml", faults);
-  const site = readSite("site.yaml", siteText ?? "{}", siteText === undefined ? [] : faults);
+  const site = siteText === undefined ? noSite : readSite("site.yaml", siteText, faults);
   const kinds = readKinds(files, faults);
   const things = readThings(files, faults);
-  for (const { kind } of kinds.values()) reportQueue(files, kind, site, faults);
+  for (const { kind } of kinds.values()) reportQueue(files, kind, site.names, faults);
   const known = new Map(things.map((row) => [row.thing.id as string, row.thing]));
   reportDuplicates(things);
-  for (const row of things) reportReferences(row, site, kindNames(files), known);
+  for (const row of things) reportReferences(row, site.names, kindNames(files), known);
   for (const row of things) reportAttributes(row, kinds.get(row.thing.kind)?.kind);
   if (things.length > thingsMax) things[thingsMax]?.report("", "contradiction", `expected at most ${thingsMax} things`);
   if (faults.length > 0 || site.site === null) return { kind: "faults", faults: ordered(faults) };
@@ -102,10 +104,10 @@ const readThings = (files: ReadonlyMap<string, string>, faults: Fault[]): readon
 const reportQueue = (
   files: ReadonlyMap<string, string>,
   kind: Kind,
-  { queues }: SiteReading,
+  names: SiteNames | null,
   faults: Fault[],
 ): void => {
-  if (queues.has(kind.queue)) return;
+  if (names === null || names.queues.has(kind.queue)) return;
   const file = `kinds/${kind.id}/kind.yaml`;
   const source = openYaml(file, files.get(file) as string, faults);
   source?.report(["queue"], "unroutable", `no department with a liaison works the queue ${kind.queue}`);
@@ -121,25 +123,29 @@ const reportDuplicates = (things: readonly Row[]): void => {
 
 /** Plan §20: every thing has a 网格长 and a 街(路)长, through its grid and its street. */
 const reportReferences = (
-  { thing, report }: Row,
-  site: SiteReading,
+  row: Row,
+  names: SiteNames | null,
   kinds: ReadonlySet<string>,
   things: ReadonlyMap<string, Thing>,
 ): void => {
+  const { thing, report } = row;
   if (!kinds.has(thing.kind)) report("kind", "unknown", `no kind ${thing.kind || "given"}`);
   if (thing.street === "") report("street", "unroutable", "expected a street: without it there is no 街(路)长");
-  else if (!site.streets.has(thing.street)) report("street", "unknown", `no street ${thing.street}`);
-  const street = site.grids.get(thing.grid);
   if (thing.grid === "") report("grid", "unroutable", "expected a grid: without it there is no 网格长");
-  else if (street === undefined) report("grid", "unknown", `no grid ${thing.grid}`);
-  else if (street !== null && street !== thing.street) {
-    report("grid", "contradiction", `the grid ${thing.grid} is in ${street}, not in ${thing.street}`);
-  }
+  if (names !== null) reportPlace(row, names);
   if (thing.gateway === null) return;
   const gateway = things.get(thing.gateway);
   if (gateway === undefined) report("gateway", "unknown", `no gateway ${thing.gateway}`);
   else if (gateway.kind !== "gateway") report("gateway", "contradiction", `${thing.gateway} is a ${gateway.kind}`);
   else if (thing.kind === "gateway") report("gateway", "contradiction", "a gateway stands behind no other");
+};
+
+const reportPlace = ({ thing, report }: Row, { streets, grids }: SiteNames): void => {
+  if (thing.street !== "" && !streets.has(thing.street)) report("street", "unknown", `no street ${thing.street}`);
+  const street = grids.get(thing.grid);
+  if (thing.grid !== "" && street === undefined) report("grid", "unknown", `no grid ${thing.grid}`);
+  if (street === undefined || street === null || thing.street === "" || street === thing.street) return;
+  report("grid", "contradiction", `the grid ${thing.grid} is in ${street}, not in ${thing.street}`);
 };
 
 const reportAttributes = ({ thing, report }: Row, kind: Kind | undefined): void => {

@@ -8,7 +8,7 @@ import { parseTimestamp } from "./timestamp.ts";
 // taken apart, else as the sum of its elements; every reading it counts as is answered as exactly one of `readings`
 // and `faults`. Nothing here throws, whatever the bytes are.
 //
-// By hand, because this runs for every message: zod 4 took 7 us for one value where this takes 1 to 2.
+// By hand, because this runs for every message: 0.8 us for one value, 1.4 us for five, a third more with an ISO time.
 
 /** Of one payload. */
 export const payloadBytesMax = 65_536;

@@ -19,9 +19,11 @@ import {
 /** What `site.yaml` says: the registry without kinds and things. */
 export type Site = Omit<Registry, "version" | "retention" | "kinds" | "things">;
 
-/** The site, or null where it is too broken to be one; and the names in it, which fleet and kinds refer to. */
-export type SiteReading = {
-  readonly site: Site | null;
+/** The site, or null where it is too broken to be one; and the names in it, null where nothing can be told of them. */
+export type SiteReading = { readonly site: Site | null; readonly names: SiteNames | null };
+
+/** What fleet and kinds refer to. */
+export type SiteNames = {
   /** Street, grid and queue ids, those of ill-formed elements included. */
   readonly streets: ReadonlySet<string>;
   /** Grid to its street; null where that is not known. */
@@ -65,7 +67,7 @@ const keys = [
 /** Reads `site.yaml`; every fault goes to `faults`. */
 export const readSite = (file: string, text: string, faults: Fault[]): SiteReading => {
   const source = openYaml(file, text, faults);
-  if (source === null) return { site: null, streets: new Set(), grids: new Map(), queues: new Set() };
+  if (source === null) return { site: null, names: null };
   const district = at(source, ["district"], districtSchema);
   const site = {
     streets: listAt(source, ["streets"], streetSchema),
@@ -83,12 +85,14 @@ export const readSite = (file: string, text: string, faults: Fault[]): SiteReadi
   reportNames(source, site, [office, leader]);
   return {
     site: district && office && leader ? { district, office, leader, ...values(site) } : null,
-    streets: idsAt(source, ["streets"]),
-    grids: new Map([
-      ...[...idsAt(source, ["grids"])].map((id) => [id, null] as const),
-      ...site.grids.map(({ value }) => [value.id as string, value.street as string] as const),
-    ]),
-    queues: new Set(site.departments.map(({ value }) => value.queue)),
+    names: {
+      streets: idsAt(source, ["streets"]),
+      grids: new Map([
+        ...[...idsAt(source, ["grids"])].map((id) => [id, null] as const),
+        ...site.grids.map(({ value }) => [value.id as string, value.street as string] as const),
+      ]),
+      queues: new Set(site.departments.map(({ value }) => value.queue)),
+    },
   };
 };
 
