@@ -79,15 +79,15 @@ export const createForwarder = (parts: ForwarderParts): Forwarder => {
       try {
         if (await delivery.prepare(signal)) conditions.onPresent();
         let position = consumed;
-        if (position === null || isForgotten(knowledge, position)) {
-          state = "filling";
-          position = await fill(run, position, signal);
-        }
         for (;;) {
+          // noted before anything is read: what is forgotten from here on is found by the tail
+          const lookedAt = clock.now();
+          if (position === null || isForgotten(knowledge, position)) {
+            state = "filling";
+            position = await fill(run, position, signal);
+          }
           state = "following";
-          position = await follow(run, position, said, signal);
-          state = "filling";
-          position = await fill(run, position, signal);
+          position = await follow(run, position, lookedAt, said, signal);
         }
       } finally {
         // what was accepted is recorded also when the house stops
@@ -107,9 +107,15 @@ type Run = ForwarderParts & {
 };
 
 /** Follows the feed; answers the place at which it finds that a part of it is gone. */
-const follow = async (run: Run, start: Seq, said: (through: Seq) => void, signal: AbortSignal): Promise<Seq> => {
+const follow = async (
+  run: Run,
+  start: Seq,
+  lookedAt: Instant,
+  said: (through: Seq) => void,
+  signal: AbortSignal,
+): Promise<Seq> => {
   const { knowledge, progress, clock } = run;
-  const tail = createTail(knowledge, run.encoder, clock, start);
+  const tail = createTail(knowledge, run.encoder, clock, start, lookedAt);
   let position = start;
   for (;;) {
     position = await pump(run, tail, position, said, signal);

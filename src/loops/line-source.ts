@@ -36,23 +36,29 @@ const behind = (seq: Seq): ChangeId => ({ seq, n: Number.MAX_SAFE_INTEGER });
 /**
  * The feed of changes from `start` on, as lines. A seq is passed (`through`) when all of a commit is in batches: behind
  * its packed observations, which stand last, or at the end of a page, which never cuts a commit. A place within a
- * commit would be another place in a store rebuilt with other commits.
+ * commit would be another place in a store rebuilt with other commits. `lookedAt`: when nothing behind `start` was missing.
  */
-export const createTail = (knowledge: Knowledge, encoder: ObservationEncoder, clock: Clock, start: Seq) => {
+export const createTail = (
+  knowledge: Knowledge,
+  encoder: ObservationEncoder,
+  clock: Clock,
+  start: Seq,
+  lookedAt: Instant,
+) => {
   let place = behind(start);
   let head = start;
   let page: readonly Change[] = [];
   let index = 0;
   let offset = 0;
   let limit = pageMin;
-  let lastRead: Instant | null = null;
+  let lastRead = lookedAt;
   let lost = false;
 
   /** Reads the next page; false: there is none, or part of the feed is gone. */
   const turn = (batch: SourceBatch): boolean => {
     // what was there when we last looked cannot have been forgotten since, unless we were away for long
     const now = clock.now();
-    if (lastRead === null || now - lastRead > minute) lost = isForgotten(knowledge, place.seq);
+    if (now - lastRead > minute) lost = isForgotten(knowledge, place.seq);
     lastRead = now;
     if (lost) return false;
     head = knowledge.cursor();

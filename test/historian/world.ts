@@ -6,14 +6,14 @@ import type { Changes, Event, Observation } from "../../src/domain/change.ts";
 import type { DeadLetter, Entry, EntryOf } from "../../src/domain/entry.ts";
 import type { Quality } from "../../src/domain/quality.ts";
 import type { Registry } from "../../src/domain/registry.ts";
-import type { PropertyId, ThingId } from "../../src/domain/thing.ts";
+import type { PropertyId, Thing, ThingId } from "../../src/domain/thing.ts";
 import { hourOf } from "../../src/domain/time.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createTelemetry, type Telemetry } from "../../src/platform/telemetry.ts";
 import { openWatermark } from "../../src/platform/watermark.ts";
 import type { Clock, Historian, Journal, Knowledge, Store, WriteOutcome } from "../../src/ports.ts";
 import { openKnowledge, openStore } from "../../src/store/store.ts";
-import { nothing } from "../store/world.ts";
+import { nothing, registry as plainRegistry } from "../store/world.ts";
 
 /** 2026-11-23T08:00:00Z */
 export const t0 = Date.parse("2026-11-23T08:00:00Z");
@@ -60,12 +60,8 @@ export type World = {
   close(): void;
 };
 
-const thingOf = ({ id, street }: { id: string; street: string }) => ({
-  id,
-  kind: id.split("-")[0],
-  street,
-  grid: `${street}-1`,
-});
+const thingOf = ({ id, street }: { id: string; street: string }) =>
+  ({ id, kind: id.split("-")[0], street, grid: `${street}-1` }) as unknown as Thing;
 
 export const openWorld = (things: readonly { id: string; street: string }[]): World => {
   const folder = mkdtempSync(join(tmpdir(), "meizhen-historian-"));
@@ -121,12 +117,7 @@ export const openWorld = (things: readonly { id: string; street: string }[]): Wo
     deadLetters: () => entries.flatMap((entry) => (entry.kind === "delivered" ? entry.dead : [])),
     add: (readings, events = []) => addReadings(readings, events),
     register(listed) {
-      const registry = {
-        version: `v${seq}`,
-        retention: 30 * 86_400_000,
-        kinds: [],
-        things: listed.map(thingOf),
-      } as unknown as Registry;
+      const registry = { ...plainRegistry, version: `v${seq}`, things: listed.map(thingOf) } as Registry;
       addReadings([], [{ kind: "registry", at: t0, registry }]);
     },
     close() {
