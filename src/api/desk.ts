@@ -26,6 +26,12 @@ export type ServerSettings = {
   readonly trustedProxies: readonly string[];
   /** Of one address; default 6,000. */
   readonly requestsPerMinute?: number;
+  /** Within what a request must arrive; default 10 s for its headers, 15 s for all of it, looked at every 5 s. */
+  readonly arrival?: {
+    readonly headersTimeout: DurationMs;
+    readonly requestTimeout: DurationMs;
+    readonly connectionsCheckingInterval: DurationMs;
+  };
   /** Live streams in all, and of one account; default 200 and 5 (RELIABILITY T19). */
   readonly liveMax?: number;
   readonly livePerUserMax?: number;

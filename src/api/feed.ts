@@ -87,7 +87,7 @@ export const createFeed = (ports: Ports): Feed => {
       clients.add(client);
       needles.watch(client);
       telemetry.liveClients({ value: clients.size });
-      client.beatAt = clock.now();
+      client.beatAt = clock.monotonic();
       for (const frame of greeting(lastEventId !== null && resumed === null, client.position, health()))
         client.give(frame);
       client.flush();

@@ -1,5 +1,4 @@
 import type { StreetId } from "../domain/thing.ts";
-import type { Instant } from "../domain/time.ts";
 import type { ChangeId } from "../ports.ts";
 import { type Principal, sees } from "./principal.ts";
 
@@ -61,7 +60,8 @@ export type LiveClient = {
   state: "catching" | "live" | "gone";
   /** Since when (monotonic) the kernel has taken nothing of what was handed over; null: nothing waits. */
   stuckSince: number | null;
-  beatAt: Instant;
+  /** When (monotonic) it last got a beat: the wall clock may be set back, and the stream must not fall silent. */
+  beatAt: number;
   /** Pushes what it may see and has not been given. */
   give(frame: Frame): void;
   /** Hands over what was pushed. */

@@ -41,7 +41,7 @@ const look = (client: LiveClient, news: Frame | null, { clock, sessions, setting
     client.end();
   } else {
     if (news !== null) client.give(news);
-    if (clock.now() - client.beatAt >= beatEvery) beat(client, place(), clock.now());
+    if (now - client.beatAt >= beatEvery) beat(client, place(), now);
     client.flush();
   }
 };

@@ -49,6 +49,7 @@ const openStream = (reply: FastifyReply): Outlet => {
     "cache-control": "no-store",
     // a proxy that collects the answer would hold back alarms
     "x-accel-buffering": "no",
+    connection: "close",
   });
   raw.socket?.setNoDelay(true);
   raw.on("error", () => raw.destroy());

@@ -24,9 +24,12 @@ import { createSessionBook } from "./session-book.ts";
 /** Bounds of one request and of one process (RELIABILITY T19). */
 const bodyBytesMax = 64 * 1024;
 const headerBytesMax = 16 * 1024;
-const headersWithin = 10 * second;
-const requestWithin = 15 * second;
-const checkConnectionsEvery = 5 * second;
+/** Node looks every `connectionsCheckingInterval` whether a request is late; a live stream has been received long ago. */
+export const arrivalDefault = {
+  headersTimeout: 10 * second,
+  requestTimeout: 15 * second,
+  connectionsCheckingInterval: 5 * second,
+};
 /** A socket on which nothing moves; live streams beat more often. */
 const idleSocketMax = minute;
 const keptAliveFor = 30 * second;
@@ -121,15 +124,12 @@ export const createApp = async (desk: Desk): Promise<FastifyInstance> => {
 
 const open = (settings: ServerSettings): FastifyInstance => {
   const { tls, trustedProxies } = settings;
-  const bounds = {
-    headersTimeout: headersWithin,
-    connectionsCheckingInterval: checkConnectionsEvery,
-    maxHeaderSize: headerBytesMax,
-  };
+  const { requestTimeout, ...arrival } = settings.arrival ?? arrivalDefault;
+  const bounds = { ...arrival, maxHeaderSize: headerBytesMax };
   const common = {
     logger: false,
     bodyLimit: bodyBytesMax,
-    requestTimeout: requestWithin,
+    requestTimeout,
     connectionTimeout: idleSocketMax,
     keepAliveTimeout: keptAliveFor,
     maxRequestsPerSocket: requestsPerSocketMax,
