@@ -32,19 +32,49 @@ type Hooked = {
   readonly stopping: () => boolean;
 };
 
-/** The six questions aedes asks, each answered exactly once, none ever thrown out of. */
-export const createHooks = (hooked: Hooked): Hooks => ({
-  preConnect: connecting(hooked),
-  authenticate: authenticating(hooked),
-  authorizePublish: publishing(hooked),
-  authorizeSubscribe: subscribing(hooked),
-  // whatever was subscribed, and however: only observers are handed anything
-  authorizeForward(client, packet) {
-    const principal = hooked.sessions.of(client.conn)?.principal ?? null;
-    return principal !== null && mayReceive(principal, packet.topic) ? packet : null;
-  },
-  published: (_packet, _client, callback) => callback(null),
-});
+/**
+ * The six questions aedes asks, each answered exactly once. None throws: aedes catches nothing, so that a throw would end
+ * the process and leave the connection hanging.
+ */
+export const createHooks = (hooked: Hooked): Hooks => {
+  const [preConnect, authenticate] = [connecting(hooked), authenticating(hooked)];
+  const [authorizePublish, authorizeSubscribe] = [publishing(hooked), subscribing(hooked)];
+  const safely = (ask: () => void, failed: (error: Error) => void) => {
+    try {
+      ask();
+    } catch (error) {
+      failed(broken(hooked, error));
+    }
+  };
+  return {
+    preConnect: (client, packet, callback) =>
+      safely(
+        () => preConnect(client, packet, callback),
+        (error) => callback(error, false),
+      ),
+    authenticate: (client, username, password, callback) =>
+      safely(
+        () => authenticate(client, username, password, callback),
+        (error) => callback(Object.assign(error, { returnCode: connack.serverUnavailable }), null),
+      ),
+    authorizePublish: (client, packet, callback) => safely(() => authorizePublish(client, packet, callback), callback),
+    authorizeSubscribe: (client, subscription, callback) =>
+      safely(() => authorizeSubscribe(client, subscription, callback), callback),
+    // whatever was subscribed, and however: only observers are handed anything
+    authorizeForward(client, packet) {
+      const principal = hooked.sessions.of(client.conn)?.principal ?? null;
+      return principal !== null && mayReceive(principal, packet.topic) ? packet : null;
+    },
+    published: (_packet, _client, callback) => callback(null),
+  };
+};
+
+/** A fault of ours: told, and the connection it happened on is closed. */
+const broken = ({ telemetry }: Hooked, error: unknown): Error => {
+  const fault = error instanceof Error ? error : new Error(String(error));
+  telemetry.roomFailed({ room: "ingest", error: fault.message });
+  return fault;
+};
 
 const refuse = ({ telemetry }: Hooked, refusal: Refusal, code?: RefusedError["returnCode"]): RefusedError => {
   telemetry.connectionRefused({ reason: refusal });
@@ -125,14 +155,21 @@ const publishing = (hooked: Hooked): Hooks["authorizePublish"] => {
     packet.retain = false;
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
     const principal = session.principal?.id ?? null;
+    const { topic, qos } = packet;
+    const entry = { kind: "message", at: clock.now(), topic, payload, principal, qos } as const;
     budget.pendingBytes += payload.length;
     counts.accepted++;
-    const { topic, qos } = packet;
-    intake.put({ kind: "message", at: clock.now(), topic, payload, principal, qos }, (error) => {
+    intake.put(entry, (error) => {
       budget.pendingBytes -= payload.length;
       session.guard.settle();
       // who is gone has no use for an acknowledgement
-      if (will || !session.closed) callback(error);
+      if (!will && session.closed) return;
+      try {
+        callback(error);
+      } catch (fault) {
+        broken(hooked, fault);
+        session.guard.refuse("protocol");
+      }
     });
   };
 };

@@ -4,15 +4,15 @@ import { parseArgs } from "node:util";
 // A lean load generator: encodes each PUBLISH once into a buffer of its own connection, keeps a window of them
 // unacknowledged, counts PUBACKs. It has to cost little, because it shares the machine with what it measures.
 //
-//   node test/bench/load.ts --port N --clients 20 --window 100 --seconds 5 --warmup 1 [--values 1]
+//   node test/bench/load.ts --port N --clients 20 --window 100 --messages 200000 --values 1
 //
-// Prints one line of JSON: acknowledged messages of the measured seconds, rate, and PUBACK latencies when --rate is given.
+// Prints one line of JSON when all are acknowledged: how many, in how many seconds, and the rate.
 
 type Options = {
   readonly port: number;
   readonly clients: number;
   readonly window: number;
-  /** Messages; each client stops after its share. */
+  /** In all; each client stops after its share. */
   readonly messages: number;
   readonly values: number;
 };

@@ -119,6 +119,17 @@ test("over the budget of all clients, who has nothing in flight may have one mes
   expect(read()).toHaveLength(one.length);
 });
 
+test("a CONNECT whose sign-in is never answered ends at its deadline", () => {
+  const { stream, guard, time, refusals, read } = guarded({ authenticateTimeout: 5000 });
+  stream.push(connectBytes);
+  read();
+  time.now = 5000;
+  guard.check(time.now);
+  expect(refusals).toEqual([]);
+  guard.check(time.now + 1);
+  expect([refusals, stream.destroyed]).toEqual([["authenticate_timeout"], true]);
+});
+
 test("the rate counts every frame: a flood of pings is paused like one of publishes", () => {
   const { stream, time, read } = admitted({ rate: 10, burst: 20 });
   const pings = Buffer.from(Array(50).fill([0xc0, 0]).flat());
