@@ -24,7 +24,7 @@ export type Principal = {
 };
 
 /** What a CONNECT says, and where it came from. */
-export type SignIn = {
+type SignIn = {
   readonly address: string;
   readonly clientId: string;
   readonly clean: boolean;
@@ -32,7 +32,7 @@ export type SignIn = {
   readonly password: Uint8Array | undefined;
 };
 
-export type Verdict =
+type Verdict =
   | { readonly kind: "admitted"; readonly principal: Principal }
   | { readonly kind: "refused"; readonly code: ConnackCode; readonly refusal: Refusal };
 

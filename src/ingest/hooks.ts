@@ -102,8 +102,9 @@ const connecting = (hooked: Hooked): Hooks["preConnect"] => {
   };
 };
 
+const assignedIdBytes = 12;
 const assignedClientId = ({ username }: ConnectPacket): string => {
-  const unique = Buffer.from(randomBytes(12)).toString("hex");
+  const unique = Buffer.from(randomBytes(assignedIdBytes)).toString("hex");
   return username === undefined ? `assigned-${unique}` : `${username}:${unique}`;
 };
 

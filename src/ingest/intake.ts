@@ -3,7 +3,7 @@ import type { Journal } from "../ports.ts";
 import { RefusedError } from "./refusal.ts";
 
 /** Told that an entry is on stable storage, or that it will never be. */
-export type Answered = (error: Error | null) => void;
+type Answered = (error: Error | null) => void;
 
 /**
  * Owner of the acknowledgement: hands entries to the journal in groups, and calls each `answered` exactly once, after

@@ -13,7 +13,7 @@ import { createTelemetry } from "../../src/platform/telemetry.ts";
 import type { Clock, Journal } from "../../src/ports.ts";
 
 /** A journal in memory whose disk the test holds in its hand: appends wait while it is stalled. */
-export const memoryJournal = () => {
+const memoryJournal = () => {
   const entries: EntryOf<"message">[] = [];
   let stalled: { promise: Promise<void>; resolve: () => void } | null = null;
   let closed = false;
@@ -48,7 +48,7 @@ export const memoryJournal = () => {
     },
   };
 };
-export type MemoryJournal = ReturnType<typeof memoryJournal>;
+type MemoryJournal = ReturnType<typeof memoryJournal>;
 
 export type House = {
   readonly broker: Broker;
