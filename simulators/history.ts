@@ -24,26 +24,34 @@ const rainHours = 50;
  * usual in it, so that nobody is paged, but for faults of the scenario that begin before its zero.
  */
 export const sendHistory = async ({ district, connections, until, hours }: HistoryOptions): Promise<HistorySummary> => {
-  let [messages, readings] = [0, 0];
-  // Rain first: what is judged by dry weather finds it known.
-  const devices = [...district.devices].sort((a, b) => rank(a) - rank(b));
-  for (const device of devices) {
-    const back = rank(device) === 0 ? Math.max(hours, rainHours) : hours;
-    for (const part of parts(device.says(until - back * hour, until).filter((saying) => "values" in saying))) {
-      messages++;
-      readings += part.reduce((sum, saying) => sum + ("values" in saying ? Object.keys(saying.values).length : 1), 0);
-      await connections.send(device, part);
+  const counts = { messages: 0, readings: 0 };
+  const isRain = ({ kind }: Device) => kind.id === "rain";
+  const tell = async (devices: readonly Device[], back: number): Promise<void> => {
+    for (const device of devices) {
+      const past = device.says(until - back * hour, until).filter(isReading);
+      for (const part of parts(past)) {
+        counts.messages++;
+        counts.readings += part.reduce((sum, { values }) => sum + Object.keys(values).length, 0);
+        await connections.send(device, part);
+      }
     }
-  }
-  await connections.drain();
-  return { messages, readings };
+    await connections.drain();
+  };
+  // Rain before all else, over other connections than the rest: what is judged by dry weather must find it known.
+  await tell(district.devices.filter(isRain), Math.max(hours, rainHours));
+  await tell(
+    district.devices.filter((device) => !isRain(device)),
+    hours,
+  );
+  return counts;
 };
 
-const rank = ({ kind }: Device): number => (kind.id === "rain" ? 0 : 1);
+type Reading = Extract<Saying, { readonly values: unknown }>;
+const isReading = (saying: Saying): saying is Reading => "values" in saying;
 
 /** Runs of sayings that each fit one message. */
-const parts = (sayings: readonly Saying[]): readonly (readonly Saying[])[] => {
-  const found: Saying[][] = [];
+const parts = (sayings: readonly Reading[]): readonly (readonly Reading[])[] => {
+  const found: Reading[][] = [];
   let bytes = bytesMax;
   for (const saying of sayings) {
     const size = payloadOf(saying).length + 1;

@@ -18,7 +18,11 @@ const schema = z.object({
   map: z.string(),
   zone: z.string().optional(),
   shift: z
-    .union([z.literal("now"), z.iso.datetime({ offset: true })], "expected now, or an instant as 2026-11-23T08:00:00Z")
+    .string()
+    .refine(
+      (text) => text === "now" || z.iso.datetime({ offset: true }).safeParse(text).success,
+      "expected now, or an instant as 2026-11-23T08:00:00Z",
+    )
     .optional(),
   broker: z.string().default("mqtt://127.0.0.1:1883"),
   speed: numberText.pipe(z.number().positive()).optional(),

@@ -81,11 +81,11 @@ const residual = (scene: Scene): Values => {
   };
 };
 
-/** Runs after rain with a tail of about an hour; at a tidal outlet the sea comes in at high water. */
+/** Runs a quarter of an hour after rain, with a tail of about an hour; at a tidal outlet the sea comes in at high water. */
 const stormOutlet = (scene: Scene): Values => {
   const { weather, thing, at } = scene;
   let wet = 0;
-  for (let back = 0; back < 12; back++)
+  for (let back = 1; back < 13; back++)
     wet += weather.rain(thing.street, at - back * 15 * minute) * Math.exp(-back / 4);
   const runoff = wet < 0.1 ? 0 : wet * (3 + 4 * chance(scene.seed, thing.id));
   const sea = thing.attributes.tidal === "yes" ? Math.max(0, weather.tide(at) - 1.2) : 0;
@@ -95,7 +95,7 @@ const stormOutlet = (scene: Scene): Values => {
     flow: round(flow, 2),
     level: round(0.05 + 0.04 * Math.sqrt(flow) + sea + 0.004 * Math.abs(noise(scene, "level")), 3),
     ammonia: round(0.35 + 0.1 * drift(scene, "ammonia", 5 * hour) + (runoff > 0 ? 0.3 : 0), 2),
-    cod: round(11 + 2 * drift(scene, "cod", 5 * hour) + (runoff > 0 ? 12 : 0), 1),
+    cod: round(11 + 2 * drift(scene, "cod", 5 * hour) + (runoff > 0 ? 6 : 0), 1),
     totalPhosphorus: round(0.08 + 0.02 * drift(scene, "totalPhosphorus", 5 * hour), 3),
     ph: round(7.5 + 0.15 * drift(scene, "ph", 6 * hour), 2),
     temperature: round(0.8 * weather.air(at - 3 * hour) + 4, 1),
