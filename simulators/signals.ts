@@ -42,7 +42,7 @@ const generic =
     );
 
 /** Water demand from 0 to 1: low at night, peaks at seven and at seven in the evening. */
-export const demand = (at: Instant): number => {
+const demand = (at: Instant): number => {
   const peak = (around: number, width: number) => Math.exp(-(((localHour(at) - around) / width) ** 2));
   return Math.min(1, 0.15 + 0.8 * peak(7.5, 1.8) + 0.45 * peak(12.5, 2.5) + 0.75 * peak(19.5, 2.6));
 };

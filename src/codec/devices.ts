@@ -8,7 +8,7 @@ import { type KindReading, readKind } from "./kind.ts";
 import { readSite, type SiteNames, type SiteReading } from "./site.ts";
 import { type Fault, openYaml } from "./source.ts";
 
-export type { Fault, FaultCode } from "./source.ts";
+export type { Fault } from "./source.ts";
 
 /** The folder as the registry it says, or everything that is wrong with it. */
 export type DevicesReading =
@@ -54,7 +54,7 @@ export const readDevices = (files: ReadonlyMap<string, string>, retention: Durat
 };
 
 /** SHA-256 of the canonical JSON: keys in order of code points, no white space. */
-export const versionOf = (rest: Omit<Registry, "version">): string =>
+const versionOf = (rest: Omit<Registry, "version">): string =>
   createHash("sha256").update(canonical(rest)).digest("hex");
 
 const canonical = (value: unknown): string =>

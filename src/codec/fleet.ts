@@ -7,7 +7,7 @@ import type { Fault, FaultCode } from "./source.ts";
 export type Row = { readonly thing: Thing; report(column: string, code: FaultCode, message: string): void };
 
 /** The first columns of every fleet file; what follows are attributes. */
-export const columns = [
+const columns = [
   ...["id", "kind", "street", "grid", "name_zh", "name_en", "longitude", "latitude", "gateway", "every"],
 ] as const;
 

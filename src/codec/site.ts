@@ -17,7 +17,7 @@ import {
 } from "./source.ts";
 
 /** What `site.yaml` says: the registry without kinds and things. */
-export type Site = Omit<Registry, "version" | "retention" | "kinds" | "things">;
+type Site = Omit<Registry, "version" | "retention" | "kinds" | "things">;
 
 /** The site, or null where it is too broken to be one; and the names in it, null where nothing can be told of them. */
 export type SiteReading = { readonly site: Site | null; readonly names: SiteNames | null };

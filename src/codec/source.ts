@@ -42,7 +42,7 @@ export type Source = {
 };
 
 /** `limits[3].deadband` */
-export const pathText = (path: Path): string =>
+const pathText = (path: Path): string =>
   path.reduce<string>((text, part) => {
     if (typeof part === "number") return `${text}[${part}]`;
     return text === "" ? part : `${text}.${part}`;

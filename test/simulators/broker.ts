@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Aedes } from "aedes";
 
-export type Published = { readonly topic: string; readonly payload: string };
+type Published = { readonly topic: string; readonly payload: string };
 
 /** A plain MQTT broker on a free port that remembers what it acknowledged, and can drop its clients. */
 export const openBroker = async () => {
