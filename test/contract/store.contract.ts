@@ -4,19 +4,9 @@ import type { AlarmId } from "../../src/domain/alarm.ts";
 import type { StreetId } from "../../src/domain/thing.ts";
 import { day, hour, minute } from "../../src/domain/time.ts";
 import type { AlarmFilter, Knowledge, Store } from "../../src/ports.ts";
+import { kindOf, start, stepsArbitrary, streetOf, streets, things } from "../store/happening.ts";
 import { allOf, dump, type Model, modelOf } from "../store/model.ts";
-import {
-  type Applied,
-  apply,
-  kindOf,
-  nothing,
-  start,
-  stepsArbitrary,
-  streetOf,
-  streets,
-  things,
-  together,
-} from "../store/world.ts";
+import { type Applied, apply, nothing, together } from "../store/world.ts";
 
 /** A store in a place of its own: its writer, a reader of the same, and the way to open the writer anew. */
 export type Opened = {

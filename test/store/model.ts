@@ -1,9 +1,10 @@
 import type { Alarm, AlarmTransition } from "../../src/domain/alarm.ts";
 import { calendarOf } from "../../src/domain/calendar.ts";
 import type { EventOf, Observation } from "../../src/domain/change.ts";
-import { day, hour, hourOf } from "../../src/domain/time.ts";
+import { day, hourOf } from "../../src/domain/time.ts";
 import type { Bucket, Knowledge, LedgerHour, Page, PageRequest } from "../../src/ports.ts";
-import { type Applied, properties, streets, things } from "./world.ts";
+import { things } from "./happening.ts";
+import type { Applied } from "./world.ts";
 
 // Knowledge, told plainly: what the store must answer, computed from all the changes there are, with no table at all.
 
@@ -172,5 +173,3 @@ export const dump = (knowledge: Knowledge) => {
     dead: allOf((page) => knowledge.deadLetters("historian", page), 50),
   };
 };
-
-export { hour, properties, streets };
