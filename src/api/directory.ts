@@ -35,7 +35,14 @@ export const afterSeq = (seq: number): ChangeId => ({ seq, n: Number.MAX_SAFE_IN
 export const createDirectory = (knowledge: Knowledge): Directory => {
   let seen = -1;
   let snapshot: Snapshot | null = null;
+  /** Within one turn of synchronous work nothing is asked twice: a page of a thousand things asks ten thousand times. */
+  let checked = false;
   const current = (): Snapshot => {
+    if (checked && snapshot !== null) return snapshot;
+    checked = true;
+    queueMicrotask(() => {
+      checked = false;
+    });
     const cursor = knowledge.cursor();
     const stale =
       snapshot === null ||

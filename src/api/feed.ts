@@ -20,7 +20,7 @@ import { Problem } from "./problem.ts";
 import type { SessionBook } from "./session-book.ts";
 
 /** How far back a client may resume. */
-export const resumeMax: DurationMs = day;
+const resumeMax: DurationMs = day;
 const liveMaxDefault = 200;
 const livePerUserMaxDefault = 5;
 /** After a fault of the store the feed goes on where it was. */

@@ -7,8 +7,8 @@ import { displayDuration, type SessionBook } from "./session-book.ts";
 
 export const sessionCookie = "meizhen_session";
 /** Readable by the console's script, which sends it back as the header: another site's page can do neither. */
-export const csrfCookie = "meizhen_csrf";
-export const csrfHeader = "x-csrf-token";
+const csrfCookie = "meizhen_csrf";
+const csrfHeader = "x-csrf-token";
 
 export type Guard = {
   /** Before anything of the request is read: 401, 403, or who it is. */

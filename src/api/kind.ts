@@ -11,7 +11,7 @@ const property = z.strictObject({
   name: text,
   unit: z.string(),
   type: z.enum(["number", "boolean"]),
-  span: z.tuple([z.number(), z.number()]),
+  span: z.array(z.number()).length(2),
 });
 const limit = z.strictObject({
   id: z.string(),

@@ -3,7 +3,7 @@ import type { ChangeId } from "../ports.ts";
 import { type Principal, sees } from "./principal.ts";
 
 /** What a client may leave unread before it is cut: it comes back with `Last-Event-ID` and misses nothing. */
-export const backlogBytesMax = 2 ** 20;
+const backlogBytesMax = 2 ** 20;
 /** Above it a client is given no more of what is new, but what it has missed, at its own pace. */
 const backlogBytesSoft = 2 ** 18;
 

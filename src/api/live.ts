@@ -6,7 +6,7 @@ import type { Outlet } from "./live-client.ts";
 import { fault } from "./problem.ts";
 import { everyRole, type Route, route } from "./route.ts";
 
-export const liveThingsMax = 50;
+const liveThingsMax = 50;
 export const livePath = "/api/v1/live";
 
 const things = z

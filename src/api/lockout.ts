@@ -1,9 +1,9 @@
 import { type DurationMs, type Instant, minute } from "../domain/time.ts";
 
 /** How many failures within the time lock whom out, and for how long. */
-export const lockDuration: DurationMs = 15 * minute;
+const lockDuration: DurationMs = 15 * minute;
 /** One account from one address: the person, or a guesser, at one desk. */
-export const failuresMax = 5;
+const failuresMax = 5;
 /** One address over all accounts: a guesser who changes names. */
 const failuresOfAddressMax = 25;
 /** One account over all addresses: many guessers. High, because it locks out the owner too. */

@@ -17,9 +17,11 @@ type Statistic = (typeof statistics)[number];
 /** The longest bucket: a leap year. */
 const everyMax: DurationMs = 366 * day;
 
+const duration = /^P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?$/;
+
 /** `PT1M` and longer; an hour and a day of the district are those of the roll-ups. */
 export const parseEvery = (text: string): "hour" | "day" | DurationMs | undefined => {
-  const found = /^P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?$/.exec(text);
+  const found = duration.exec(text);
   if (found === null) return undefined;
   const [weeks, days, hours, minutes, seconds] = found.slice(1).map((digits) => Number(digits ?? 0)) as [
     number,
@@ -34,21 +36,29 @@ export const parseEvery = (text: string): "hour" | "day" | DurationMs | undefine
   return days === 1 && total === day ? "day" : total;
 };
 
-const every = z.string().transform((given, context) => {
-  const parsed = parseEvery(given);
-  if (parsed !== undefined) return parsed;
-  context.addIssue({
-    code: "custom",
-    message: "expected an ISO 8601 duration of weeks, days, hours, minutes, seconds from PT1M to P366D, as PT15M",
-  });
-  return z.NEVER;
-});
-const agg = z.string().transform((given, context) => {
-  const asked = given.split(",");
-  if (asked.every((one): one is Statistic => (statistics as readonly string[]).includes(one))) return asked;
-  context.addIssue({ code: "custom", message: `expected some of ${statistics.join(",")}` });
-  return z.NEVER;
-});
+const every = z
+  .string()
+  .max(40)
+  .transform((given, context) => {
+    const parsed = parseEvery(given);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({
+      code: "custom",
+      message: "expected an ISO 8601 duration of weeks, days, hours, minutes, seconds from PT1M to P366D, as PT15M",
+    });
+    return z.NEVER;
+  })
+  .meta({ format: "duration", pattern: duration.source });
+const agg = z
+  .string()
+  .max(40)
+  .transform((given, context) => {
+    const asked = given.split(",");
+    if (asked.every((one): one is Statistic => (statistics as readonly string[]).includes(one))) return asked;
+    context.addIssue({ code: "custom", message: `expected some of ${statistics.join(",")}` });
+    return z.NEVER;
+  })
+  .meta({ pattern: `^(${statistics.join("|")})(,(${statistics.join("|")}))*$` });
 const question = z
   .strictObject({
     ...page,

@@ -3,16 +3,16 @@ import cookie from "@fastify/cookie";
 import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import { minute, second } from "../domain/time.ts";
 import { createCommands } from "./command.ts";
-import { serveConsole } from "./console.ts";
+import { serveConsole } from "./console-files.ts";
 import type { Desk, ServerOptions, ServerSettings } from "./desk.ts";
 import { createDirectory } from "./directory.ts";
 import { answerBareSocket, failureHandler, sendProblem } from "./failure.ts";
 import { createFeed } from "./feed.ts";
-import { createGuard } from "./guard.ts";
+import { createGuard, sessionCookie } from "./guard.ts";
 import { livePath } from "./live.ts";
 import { createLockout } from "./lockout.ts";
 import { nobody } from "./principal.ts";
@@ -94,7 +94,7 @@ const createDesk = (options: ServerOptions): Desk => {
 };
 
 /** Fastify with everything on it, not listening yet. */
-export const createApp = async (desk: Desk): Promise<FastifyInstance> => {
+const createApp = async (desk: Desk): Promise<FastifyInstance> => {
   const table = routes(desk);
   const app = open(desk.settings);
   app.setValidatorCompiler(validatorCompiler);
@@ -106,18 +106,14 @@ export const createApp = async (desk: Desk): Promise<FastifyInstance> => {
   await protect(app, desk.settings);
   await describe(app);
   measure(app, desk);
+  app.addHook("onRequest", async (request, reply) => refuseMethod(table, request, reply));
   for (const row of table) mount(app, row, desk);
   app.get("/api/openapi.json", { schema: { hide: true } }, () => app.swagger());
   const pages = await serveConsole(app, desk.consoleFolder);
   app.get("/", { schema: { hide: true } }, (_request, reply) => pages.page(reply));
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = methodsOf(table, request.url);
-    if (allowed.length > 0) {
-      reply.header("allow", allowed.join(", "));
-      return sendProblem(reply, new Problem("method_not_allowed"));
-    }
-    return pages.isPage(request) ? pages.page(reply) : sendProblem(reply, new Problem("not_found"));
-  });
+  app.setNotFoundHandler((request, reply) =>
+    pages.isPage(request) ? pages.page(reply) : sendProblem(reply, new Problem("not_found")),
+  );
   await app.ready();
   return app;
 };
@@ -206,7 +202,7 @@ const describe = async (app: FastifyInstance): Promise<void> => {
       components: {
         securitySchemes: {
           bearer: { type: "http", scheme: "bearer" },
-          cookie: { type: "apiKey", in: "cookie", name: "meizhen_session" },
+          cookie: { type: "apiKey", in: "cookie", name: sessionCookie },
         },
       },
       security: [{ bearer: [] }, { cookie: [] }],
@@ -243,6 +239,15 @@ const mount = (app: FastifyInstance, row: Route, { guard }: Desk): void => {
       return await row.handle(call);
     },
   });
+};
+
+/** Before the body is read: an address of ours that is asked in a way which it does not answer. */
+const refuseMethod = (table: readonly Route[], request: FastifyRequest, reply: FastifyReply): void => {
+  if (!request.is404) return;
+  const allowed = methodsOf(table, request.url);
+  if (allowed.length === 0) return;
+  reply.header("allow", allowed.join(", "));
+  throw new Problem("method_not_allowed");
 };
 
 /** The methods that the table has for an address. */

@@ -8,8 +8,8 @@ import { Problem } from "./problem.ts";
 import { within } from "./within.ts";
 
 /** A person's session ends when it was not used for so long, and in any case after `absolute`. */
-export const idle: DurationMs = 15 * minute;
-export const absolute: DurationMs = 12 * hour;
+const idle: DurationMs = 15 * minute;
+const absolute: DurationMs = 12 * hour;
 /** A wall display's does not idle out. Browsers keep a cookie for 400 days at most (RFC 6265bis, 5.5). */
 export const displayDuration: DurationMs = 400 * day;
 /** A use is journaled when the last one journaled is at least so old: one entry a minute, not one a request. */
@@ -43,7 +43,7 @@ type Ports = {
   readonly randomBytes: (length: number) => Uint8Array;
 };
 
-export const hashToken = (token: string): string => createHash("sha256").update(token).digest("hex");
+const hashToken = (token: string): string => createHash("sha256").update(token).digest("hex");
 
 /** When it ends whatever happens; for the answer to a sign-in. */
 export const endOf = (account: Account, createdAt: Instant): Instant =>

@@ -4,7 +4,7 @@ import { type Account, roles } from "../domain/access.ts";
 import { second, toIso } from "../domain/time.ts";
 import { passwordLengthMax, verifyPassword } from "../platform/password.ts";
 import type { Desk } from "./desk.ts";
-import { clearCookies, csrfToken, setCookies } from "./guard.ts";
+import { clearCookies, csrfToken, sessionCookie, setCookies } from "./guard.ts";
 import type { Principal } from "./principal.ts";
 import { Problem } from "./problem.ts";
 import { everyRole, type Route, route } from "./route.ts";
@@ -76,7 +76,7 @@ const shown = (of: Pick<Principal, "username" | "role" | "language">, expiresAt:
 });
 
 const tokenIn = (request: FastifyRequest): string =>
-  request.headers.authorization?.slice("Bearer ".length) ?? request.cookies.meizhen_session ?? "";
+  request.headers.authorization?.slice("Bearer ".length) ?? request.cookies[sessionCookie] ?? "";
 
 /** The account of this name and password. @throws Problem sign_in_failed, locked_out, busy */
 const authenticator = ({ directory, lockout, clock, telemetry }: Desk) => {

@@ -6,14 +6,17 @@ import type { PageRequest } from "../ports.ts";
 
 /** Shapes that several routes share. Times are ISO 8601 in UTC on the way out, with any offset on the way in. */
 
-export const pageLimitMax = 1_000;
+const pageLimitMax = 1_000;
 const pageLimitDefault = 50;
 const cursorLengthMax = 512;
 
 const isoPattern =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$/;
 
-/** An instant with its offset; undefined for anything else, as 30 February. */
+/**
+ * An instant with its offset; undefined for anything else, as 30 February. What lies before 1970 or beyond what can be
+ * stored is taken for the first or the last instant: a question that reaches further than there is data is none the worse.
+ */
 export const parseInstant = (text: string): Instant | undefined => {
   // an unescaped + of a query arrives as a space
   const iso = text.replace(/ (?=\d{2}(:?\d{2})?$)/, "+");
@@ -25,7 +28,7 @@ export const parseInstant = (text: string): Instant | undefined => {
   const instant = Date.parse(local + offset);
   const day = Number(iso.slice(8, 10));
   const exists = new Date(Date.parse(`${iso.slice(0, 10)}T00:00:00Z`)).getUTCDate() === day;
-  return exists && instant >= 0 && instant <= instantMax ? instant : undefined;
+  return exists && !Number.isNaN(instant) ? Math.min(Math.max(0, instant), instantMax) : undefined;
 };
 
 export const instant = z
@@ -57,17 +60,13 @@ export const prose = (lengthMax: number) =>
   z
     .string()
     .max(lengthMax)
-    .refine((given) => given.isWellFormed() && !unprintable.test(given), "holds characters that are not text");
+    .regex(printable, "holds characters that are not text")
+    .refine((given) => given.isWellFormed(), "holds half a character");
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-const unprintable = /[\u0000-\u0008\u000b-\u001f\u007f]/;
+const printable = /^[^\u0000-\u0008\u000b-\u001f\u007f]*$/;
 
 export const page = {
-  limit: z
-    .string()
-    .regex(/^\d{1,9}$/, "expected a whole number")
-    .transform(Number)
-    .pipe(z.int().min(1).max(pageLimitMax))
-    .default(pageLimitDefault),
+  limit: z.coerce.number().int().min(1).max(pageLimitMax).default(pageLimitDefault),
   cursor: z
     .string()
     .max(cursorLengthMax)

@@ -110,7 +110,7 @@ export const registry = (extra: readonly Thing[] = []): Registry => ({
 export const extraThing = (id: string, of: string, street: StreetId): Thing => thing(id, of, street);
 
 /** A hash in the form of ours that costs nothing: what is tested here is not scrypt. */
-export const cheapHash = (password: string): string => {
+const cheapHash = (password: string): string => {
   const salt = Buffer.from("salt-of-tests");
   const hash = scryptSync(password.normalize("NFKC"), salt, 32, { N: 2, r: 1, p: 1 });
   return ["scrypt", 2, 1, 1, salt.toString("base64url"), hash.toString("base64url")].join("$");

@@ -17,7 +17,7 @@ import { accounts, passwordOf, registry } from "./district.ts";
 export const start = Date.UTC(2026, 10, 24);
 
 /** Wall time moves by command; what sleeps really sleeps, `speed` times as fast, so that loops go round. */
-export const createTestClock = (speed = 1) => {
+const createTestClock = (speed = 1) => {
   let offset = start;
   const clock: Clock & { advance(by: number): void } = {
     now: () => Math.floor(offset),

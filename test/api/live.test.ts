@@ -217,6 +217,23 @@ describe("resuming", () => {
     );
   });
 
+  test("is what saves them: a client that comes back without its id has missed what came between", async () => {
+    const first = await openStream(house, "auditor");
+    await first.until(() => first.told.length > 0);
+    const place = first.lastEventId();
+    first.close();
+    const missed = await raise();
+    const [without, resumed] = [
+      await openStream(house, "auditor"),
+      await openStream(house, "auditor", { lastEventId: place }),
+    ];
+    const next = await raise();
+    await without.until(() => without.of("alarm").length > 0);
+    await resumed.until(() => resumed.of("alarm").length > 1);
+    expect(idsOf(without.of("alarm"))).toEqual([next]);
+    expect(idsOf(resumed.of("alarm"))).toEqual([missed, next]);
+  });
+
   test("of what is beyond 24 hours, of another house, or of nonsense, is one reset", async () => {
     const old = await openHouse();
     const early = await raise("water-tianhe", old);

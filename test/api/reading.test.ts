@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { csv } from "../../src/api/csv.ts";
 import { parseEvery } from "../../src/api/observation.ts";
 import { parseInstant } from "../../src/api/shape.ts";
-import { day, hour, minute, toIso } from "../../src/domain/time.ts";
+import { day, hour, instantMax, minute, toIso } from "../../src/domain/time.ts";
 import { extraThing, streets } from "./district.ts";
 import { type House, openHouse, start } from "./house.ts";
 
@@ -241,6 +241,20 @@ test("every instant is read back as it was written, with any offset", () => {
       },
     ),
   );
+});
+
+test("an instant beyond what can be is the first or the last one that can, and a day that never was is none", () => {
+  expect(parseInstant("0284-12-30T05:24:22.254159-23:55")).toBe(0);
+  expect(parseInstant("9999-12-31T23:59:59Z")).toBe(instantMax);
+  for (const wrong of [
+    "2026-02-30T00:00:00Z",
+    "2026-11-24T08:00:00",
+    "2026-11-24",
+    "1795478400000",
+    "2026-11-24T24:00:00Z",
+    "",
+  ])
+    expect(parseInstant(wrong), wrong).toBeUndefined();
 });
 
 test("no text of a CSV begins like a formula, and every number stays one", () => {

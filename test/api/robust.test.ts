@@ -1,4 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +10,8 @@ import type { Desk } from "../../src/api/desk.ts";
 import { problemCodes, problemSchema } from "../../src/api/problem.ts";
 import { routes } from "../../src/api/routes.ts";
 import { arrivalDefault } from "../../src/api/server.ts";
+import { testCertificate, testKey } from "../ingest/certificate.ts";
+import { passwordOf } from "./district.ts";
 import { type House, openHouse, start } from "./house.ts";
 import { openStream } from "./stream.ts";
 
@@ -189,7 +193,7 @@ describe("any request", () => {
       return "%ED%A0%80";
     }
   };
-  const request = fc.record({
+  const asked = fc.record({
     row: fc.constantFrom(...table),
     parts: fc.array(odd, { minLength: 2, maxLength: 2 }),
     query: fc.array(fc.tuple(queryName, odd), { maxLength: 4 }),
@@ -212,7 +216,7 @@ describe("any request", () => {
     for (const username of ["admin", "operator", "tianhe", "nowhere"]) tokens[username] = await house.signIn(username);
     const statuses = new Map<number, number>();
     await fc.assert(
-      fc.asyncProperty(request, async ({ row, parts, query, body, rawPath, username, key }) => {
+      fc.asyncProperty(asked, async ({ row, parts, query, body, rawPath, username, key }) => {
         let at = 0;
         const path = row.path.replace(/:\w+/g, () =>
           rawPath ? (parts[at++] ?? "").replace(/[^\x21-\x7e]|[#?]/g, "") : escaped(parts[at++] ?? ""),
@@ -292,4 +296,19 @@ describe("closing", () => {
   test("an address that is taken is told at listening", async () => {
     await expect(openHouse({ settings: { port: house.port } })).rejects.toThrow(/EADDRINUSE/);
   });
+});
+
+test("over TLS cookies are for HTTPS alone, and browsers are told to stay", async () => {
+  const encrypted = await openHouse({ settings: { tls: { cert: testCertificate, key: testKey } } });
+  const payload = JSON.stringify({ username: "viewer", password: passwordOf("viewer") });
+  const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+  const answered = await new Promise<IncomingMessage>((resolve, reject) => {
+    const options = { method: "POST", ca: testCertificate, headers, agent: false };
+    request(`${encrypted.url}/api/v1/session`, options, resolve).on("error", reject).end(payload);
+  });
+  answered.resume();
+  expect(answered.statusCode).toBe(200);
+  expect(answered.headers["set-cookie"]?.every((cookie) => cookie.includes("; Secure"))).toBe(true);
+  expect(answered.headers["strict-transport-security"]).toMatch(/max-age=\d{7,}/);
+  await encrypted.close();
 });
