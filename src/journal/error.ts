@@ -33,6 +33,7 @@ export type Fault = {
 };
 
 // sqlite.org/rescode.html
+const sqliteError = 1;
 const sqliteBusy = 5;
 const sqliteLocked = 6;
 const sqliteNoMemory = 7;
@@ -48,10 +49,15 @@ const sqliteIoErrorDirFsync = 1290;
 const errcode = (error: unknown): number =>
   error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : -1;
 
-export const isCorrupt = (error: unknown): boolean =>
-  [sqliteCorrupt, sqliteNotDatabase].includes(errcode(error) & 0xff) && errcode(error) >= 0;
+/** The primary result code, -1 for what is no error of SQLite. */
+const primary = (error: unknown): number => (errcode(error) < 0 ? -1 : errcode(error) & 0xff);
 
-export const isBusy = (error: unknown): boolean => errcode(error) >= 0 && (errcode(error) & 0xff) === sqliteBusy;
+export const isCorrupt = (error: unknown): boolean => [sqliteCorrupt, sqliteNotDatabase].includes(primary(error));
+
+/** At an opening, also what SQLite cannot make sense of: an unknown file format, a table that is not there. */
+export const isUnusable = (error: unknown): boolean => isCorrupt(error) || primary(error) === sqliteError;
+
+export const isBusy = (error: unknown): boolean => primary(error) === sqliteBusy;
 
 /** The last step of a commit that failed in `fsync` itself, told apart from a failed write. */
 export class FsyncError extends Error {}
@@ -65,10 +71,9 @@ export const faultOf = (error: unknown): Fault => {
   if (code < 0) return systemFault(error, fault);
   if (code === sqliteIoErrorFsync || code === sqliteIoErrorDirFsync) return fault("fatal");
   if (isCorrupt(error)) return fault("corrupt");
-  const primary = code & 0xff;
-  if (primary === sqliteFull) return fault("retry", "disk_full");
+  if (primary(error) === sqliteFull) return fault("retry", "disk_full");
   const passing = [sqliteBusy, sqliteLocked, sqliteNoMemory, sqliteReadOnly, sqliteIoError, sqliteCannotOpen];
-  return fault(passing.includes(primary) ? "retry" : "fatal");
+  return fault(passing.includes(primary(error)) ? "retry" : "fatal");
 };
 
 const systemFault = (error: unknown, fault: (kind: Fault["kind"], reason?: Fault["reason"]) => Fault): Fault => {

@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import type { Seq } from "../domain/entry.ts";
 import type { Instant } from "../domain/time.ts";
 import { FsyncError } from "./error.ts";
+import { newer, schemaVersion } from "./segment.ts";
 
 /**
  * What was acknowledged, said outside the database. One flipped bit in a WAL makes SQLite drop every later commit
@@ -33,11 +34,13 @@ export type MarkFile = {
 
 // Two slots, written in turn, each in a block of its own: a write torn by a power cut costs one of them.
 const slotBytes = 4096;
-const magic = 0x4d5a4a31;
+/** "MZJ" and the version of the journal's format. */
+const magic = 0x4d5a4a00;
 const recordBytes = 40;
 
 type Slot = Mark & { readonly generation: number };
 
+/** Throws a JournalError `journal_newer`. */
 export const openMark = (path: string): MarkFile => {
   const file = openSync(path, "a+");
   closeSync(file);
@@ -79,7 +82,7 @@ const sync = (descriptor: number): void => {
 };
 
 const fill = (record: Buffer, generation: number, mark: Mark): void => {
-  record.writeUInt32LE(magic, 0);
+  record.writeUInt32LE(magic | schemaVersion, 0);
   record.writeDoubleLE(generation, 4);
   record.writeDoubleLE(mark.seq, 12);
   record.writeDoubleLE(mark.oldest, 20);
@@ -92,8 +95,10 @@ const readSlot = (descriptor: number, slot: number): Slot | "damaged" | null => 
   const record = Buffer.alloc(recordBytes);
   readSync(descriptor, record, 0, recordBytes, slot * slotBytes);
   if (record.every((byte) => byte === 0)) return null;
-  const intact = record.readUInt32LE(0) === magic;
-  if (!intact || record.readUInt32LE(recordBytes - 4) !== crc32(record.subarray(0, recordBytes - 4))) return "damaged";
+  const version = (record.readUInt32LE(0) ^ magic) >>> 0;
+  if (version > 0xff || record.readUInt32LE(recordBytes - 4) !== crc32(record.subarray(0, recordBytes - 4)))
+    return "damaged";
+  if (version > schemaVersion) throw newer(version);
   return {
     generation: record.readDoubleLE(4),
     seq: record.readDoubleLE(12),

@@ -5,7 +5,7 @@ import type { Journaled, Seq } from "../domain/entry.ts";
 import type { Watermark } from "../platform/watermark.ts";
 import type { Journal } from "../ports.ts";
 import { isCorrupt, JournalError } from "./error.ts";
-import { type Damage, isIntact, type Segment, salvaged } from "./segment.ts";
+import { type Damage, isIntact, rowsAfter, type Segment, salvaged } from "./segment.ts";
 
 /** A page ends when it has this many bytes, whatever was asked for. */
 const pageBytesMax = 4 * 2 ** 20;
@@ -69,11 +69,11 @@ const readPage = (database: DatabaseSync, place: Place, wanted: Wanted): readonl
   let through = after;
   let bytes = 0;
   let ended = true;
-  for (const segment of segmentsAfter(database, after, head)) {
+  for (const segment of segmentsAfter(database, place, after, head)) {
     // read after the row: what was trimmed before it was read is below the floor by now
     const expected = Math.max(through, place.floor.current()) + 1;
     if (segment.first > expected) tell({ first: expected, last: segment.first - 1, reason: "a row is missing" });
-    readSegment(segment, after, entries, tell);
+    readSegment(segment, expected, { after, entries, tell });
     through = Math.max(through, segment.last);
     bytes += segment.bytes.byteLength;
     if (entries.length < limit && bytes < pageBytesMax) continue;
@@ -87,29 +87,36 @@ const readPage = (database: DatabaseSync, place: Place, wanted: Wanted): readonl
   return entries;
 };
 
-const readSegment = (segment: Segment, after: Seq, into: Journaled[], tell: (damage: Damage) => void): void => {
+type Page = {
+  readonly after: Seq;
+  readonly entries: Journaled[];
+  readonly tell: (damage: Damage) => void;
+};
+
+const readSegment = (segment: Segment, expected: Seq, { after, entries, tell }: Page): void => {
   const { first, last, bytes } = segment;
-  const intact = isIntact(segment);
-  if (!intact || bytes.byteLength === 0) {
-    tell({ first, last, reason: intact ? lostBefore : "the checksum does not match" });
+  if (!isIntact(segment)) {
+    // its own `first` may be what is hurt
+    tell({ first: Math.min(Math.max(first, expected), last), last, reason: "the checksum does not match" });
     return;
   }
-  for (const fault of decodeGroup(bytes, first, after, into)) {
+  if (bytes.byteLength === 0) tell({ first, last, reason: lostBefore });
+  for (const fault of decodeGroup(bytes, first, after, entries)) {
     tell({ first: fault.seq, last: fault.rest ? last : fault.seq, reason: fault.reason });
   }
 };
 
-/** Rows in order; where SQLite finds a page damaged, what can be had around it. */
-function* segmentsAfter(database: DatabaseSync, after: Seq, head: Seq): Generator<Segment> {
-  let place = after;
+/** Rows in order; where SQLite finds a page damaged, or runs out of rows too soon, what can be had behind that. */
+function* segmentsAfter(database: DatabaseSync, place: Place, after: Seq, head: Seq): Generator<Segment> {
+  let through = after;
   try {
-    const rows = database.prepare("SELECT last, first, crc, bytes FROM segment WHERE last > ? ORDER BY last");
-    for (const row of rows.iterate(after) as Iterable<Segment>) {
+    for (const row of database.prepare(rowsAfter).iterate(after) as Iterable<Segment>) {
       yield row;
-      place = Math.max(place, row.last);
+      through = Math.max(through, row.last);
     }
   } catch (error) {
     if (!isCorrupt(error)) throw new JournalError("journal_unreadable", "read the journal", { cause: error });
-    yield* salvaged(database, place, head);
   }
+  // never with an intact file: the last row is that of the head, or everything up to it is trimmed
+  if (Math.max(through, place.floor.current()) < head) yield* salvaged(database, through, head);
 }

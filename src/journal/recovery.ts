@@ -4,13 +4,14 @@ import { DatabaseSync } from "node:sqlite";
 import { settleTimes } from "../codec/frame.ts";
 import type { Seq } from "../domain/entry.ts";
 import type { Instant } from "../domain/time.ts";
-import { isCorrupt } from "./error.ts";
+import { isCorrupt, isUnusable } from "./error.ts";
 import type { Mark, MarkFile } from "./mark.ts";
 import {
   closeQuietly,
   crcOf,
   type Damage,
   isIntact,
+  newestRow,
   openForWriting,
   type Segment,
   salvaged,
@@ -64,10 +65,17 @@ export const recover = (directory: string, markFile: MarkFile, rebuild: boolean)
 type State = { readonly first: Seq | null; readonly last: Seq | null; readonly given: Seq };
 
 const stateOf = (database: DatabaseSync): State => ({
-  first: scalar(database.prepare("SELECT first FROM segment ORDER BY last LIMIT 1")) as Seq | null,
-  last: scalar(database.prepare("SELECT max(last) FROM segment")) as Seq | null,
-  given: (scalar(database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'segment'")) ?? 0) as Seq,
+  first: number(database, "SELECT first FROM segment WHERE typeof(first) = 'integer' ORDER BY last LIMIT 1"),
+  last: number(database, "SELECT last FROM segment ORDER BY last DESC LIMIT 1"),
+  given: number(database, "SELECT seq FROM sqlite_sequence WHERE name = 'segment'") ?? 0,
 });
+
+/** The number that a query answers; null: none, or none that can be a seq. */
+const number = (database: DatabaseSync, query: string): Seq | null => {
+  const value = scalar(database.prepare(`SELECT CAST((${query}) AS TEXT)`));
+  const seq = Number(value);
+  return value !== null && Number.isSafeInteger(seq) && seq >= 0 ? seq : null;
+};
 
 const insertion = "INSERT INTO segment (last, first, crc, bytes) VALUES (?, ?, ?, ?)";
 const noBytes = new Uint8Array(0);
@@ -78,9 +86,7 @@ const insertLost = (database: DatabaseSync, { first, last }: Damage): void => {
 
 /** Time of the newest entry that can be read, 0 when there is none. */
 const lastInstant = (database: DatabaseSync): Instant => {
-  const newest = database.prepare(
-    "SELECT last, first, crc, bytes FROM segment WHERE length(bytes) > 0 ORDER BY last DESC LIMIT 1",
-  );
+  const newest = database.prepare(newestRow);
   try {
     const segment = newest.get() as Segment | undefined;
     return segment === undefined || !isIntact(segment) ? 0 : settleTimes(segment.bytes, 0).at;
@@ -100,11 +106,8 @@ const openOrRebuild = (directory: string, mark: Mark | null, rebuild: boolean): 
   const path = join(directory, databaseName);
   const interrupted = existsSync(join(directory, rebuiltName));
   if (!rebuild && !interrupted) {
-    try {
-      return { database: openSound(path), missing: [], putAside: [] };
-    } catch (error) {
-      if (!isCorrupt(error)) throw error;
-    }
+    const database = openSound(path, mark !== null);
+    if (database !== null) return { database, missing: [], putAside: [] };
   }
   // a kill between any two of these steps leaves what the next start goes on from
   const missing = interrupted ? [] : buildBeside(directory, mark);
@@ -124,16 +127,20 @@ const buildBeside = (directory: string, mark: Mark | null): readonly Damage[] =>
   return missing;
 };
 
-/** Throws what SQLite throws where the pages that every commit needs are damaged. */
-const openSound = (path: string): DatabaseSync => {
-  const database = openForWriting(path);
+/** Null: the pages that every commit needs are damaged. */
+const openSound = (path: string, vouched: boolean): DatabaseSync | null => {
+  let database: DatabaseSync | null = null;
   try {
+    database = openForWriting(path, vouched);
     stateOf(database);
-    return database;
+    const pages = Number(scalar(database.prepare("PRAGMA page_count")));
+    const free = Number(scalar(database.prepare("PRAGMA freelist_count")));
+    if (free >= 0 && free < pages) return database;
   } catch (error) {
-    closeQuietly(database);
-    throw error;
+    if (!isUnusable(error)) throw error;
   }
+  if (database !== null) closeQuietly(database);
+  return null;
 };
 
 /** Renames the database with its WAL; the names after it. */
@@ -182,7 +189,7 @@ function* readable(path: string, after: Seq, through: Seq): Generator<Segment> {
     database = new DatabaseSync(path);
     for (const segment of salvaged(database, after, through)) if (isIntact(segment)) yield segment;
   } catch (error) {
-    if (!isCorrupt(error)) throw error;
+    if (!isUnusable(error)) throw error;
   } finally {
     if (database !== null) closeQuietly(database);
   }

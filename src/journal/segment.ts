@@ -13,7 +13,7 @@ export type Segment = { readonly first: Seq; readonly last: Seq; readonly crc: n
 /** Entries that cannot be had any more, bounds included. */
 export type Damage = { readonly first: Seq; readonly last: Seq; readonly reason: string };
 
-const schemaVersion = 1;
+export const schemaVersion = 1;
 const schema = `
   CREATE TABLE segment (
     last INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -49,7 +49,7 @@ const walBytesKept = 64 * 2 ** 20;
  * the file: its size is bounded by the bound on the pages in use. Checkpoints are ours (`Storage.tend`), because the
  * automatic one hides its errors, a failed fsync among them.
  */
-export const openForWriting = (path: string): DatabaseSync => {
+export const openForWriting = (path: string, vouched = false): DatabaseSync => {
   const database = new DatabaseSync(path, { timeout: 2_000 });
   try {
     database.exec(`
@@ -60,7 +60,7 @@ export const openForWriting = (path: string): DatabaseSync => {
       PRAGMA journal_size_limit = ${walBytesKept};
       PRAGMA cache_size = -16384;`);
     assertDurable(database);
-    migrate(database);
+    migrate(database, vouched);
   } catch (error) {
     closeQuietly(database);
     throw error;
@@ -85,13 +85,16 @@ export const atLeast = (version: string, wanted: readonly number[]): boolean => 
   return differing < 0 || (parts[differing] ?? 0) > (wanted[differing] as number);
 };
 
-const migrate = (database: DatabaseSync): void => {
+/** `vouched`: the mark says that this version wrote it; then another number is a hurt one. */
+const migrate = (database: DatabaseSync, vouched: boolean): void => {
   const version = Number(scalar(database.prepare("PRAGMA user_version")));
-  if (version > schemaVersion) {
-    throw new JournalError("journal_newer", `the journal has version ${version}, this program knows ${schemaVersion}`);
-  }
+  if (version > schemaVersion && !vouched) throw newer(version);
+  if (version > schemaVersion) database.exec(`PRAGMA user_version = ${schemaVersion}`);
   if (version === 0) database.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
 };
+
+export const newer = (version: number): JournalError =>
+  new JournalError("journal_newer", `the journal has version ${version}, this program knows ${schemaVersion}`);
 
 /** The first column of the first row; null: no row. */
 export const scalar = (statement: StatementSync, ...parameters: number[]): unknown =>
@@ -106,16 +109,33 @@ export const closeQuietly = (database: DatabaseSync): void => {
 };
 
 /**
- * Every row after `after` that can be read, one at a time, in order; what lies on damaged pages is jumped over by
- * growing strides, so that one damaged page costs the groups around it and not the rest of the journal.
+ * The columns of a Segment as they may be taken on trust by JavaScript: a damaged record may say NULL, text or an integer
+ * beyond 2^53, which the driver throws at. What is none of ours comes as 0, -1 or empty, and fails the checksum.
+ */
+const trusted = `
+  last,
+  iif(typeof(first) = 'integer' AND first BETWEEN 1 AND last, first, 0) AS first,
+  iif(typeof(crc) = 'integer' AND crc BETWEEN 0 AND 4294967295, crc, -1) AS crc,
+  iif(typeof(bytes) = 'blob', bytes, x'') AS bytes`;
+
+/** Rows with `last` above the parameter, in order. */
+export const rowsAfter = `
+  SELECT ${trusted} FROM segment WHERE last > ? AND last <= ${Number.MAX_SAFE_INTEGER} ORDER BY last`;
+
+/** The newest row that holds entries. */
+export const newestRow = `
+  SELECT ${trusted} FROM segment WHERE last <= ${Number.MAX_SAFE_INTEGER} AND length(bytes) > 0 ORDER BY last DESC LIMIT 1`;
+
+/**
+ * The rows after `after` that can be read though pages are damaged, one at a time, in order: what cannot is jumped over
+ * by growing strides, so that one damaged page costs the groups around it and not the rest of the journal.
  */
 export function* salvaged(database: DatabaseSync, after: Seq, through: Seq): Generator<Segment> {
-  const next = database.prepare("SELECT last, first, crc, bytes FROM segment WHERE last > ? ORDER BY last LIMIT 1");
+  const next = database.prepare(`${rowsAfter} LIMIT 1`);
   let stride = 1;
-  for (let place = after; place < through || stride === 1; ) {
+  for (let place = after; place < through; ) {
     const row = attempt(() => next.get(place) as Segment | undefined);
-    if (row === undefined) return;
-    if (row !== "damaged" && row.last > place) {
+    if (row !== undefined && row.last > place) {
       yield row;
       place = row.last;
       stride = 1;
@@ -126,11 +146,11 @@ export function* salvaged(database: DatabaseSync, after: Seq, through: Seq): Gen
   }
 }
 
-const attempt = <T>(read: () => T): T | "damaged" => {
+const attempt = <T>(read: () => T): T | undefined => {
   try {
     return read();
   } catch (error) {
-    if (isCorrupt(error)) return "damaged";
+    if (isCorrupt(error)) return undefined;
     throw error;
   }
 };
