@@ -61,6 +61,8 @@ export type HouseOptions = {
   readonly consoleFolder?: string | null;
   readonly things?: readonly Thing[];
   readonly speed?: number;
+  /** Called before each reading of the feed: what another thread may do between two of them. */
+  readonly beforeReading?: () => void;
 };
 
 /** The API on a free port over a journal, a clerk and a store, with an account of every role. */
@@ -125,7 +127,13 @@ export const openHouse = async (options: HouseOptions = {}) => {
     ...options.settings,
   };
   const server: Server = createServer({
-    knowledge,
+    knowledge: {
+      ...knowledge,
+      changesAfter(...given) {
+        options.beforeReading?.();
+        return knowledge.changesAfter(...given);
+      },
+    },
     journal,
     clock,
     telemetry,
@@ -172,6 +180,15 @@ export const openHouse = async (options: HouseOptions = {}) => {
     /** The applier stops; the journal goes on. */
     pause() {
       applying = false;
+    },
+    /** Applies so many of the entries that wait. */
+    step(entries: number) {
+      const until = Math.min(applied + entries, journaled.length);
+      if (until === applied) return;
+      const batch = journaled.slice(applied, until);
+      applied = until;
+      const last = batch.at(-1) as Journaled;
+      store.commit(clerk.apply(batch), last.seq, last.entry.at);
     },
     resume(batchMax?: number) {
       applying = true;

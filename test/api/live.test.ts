@@ -217,6 +217,29 @@ describe("resuming", () => {
     );
   });
 
+  test("while commits fall between any two readings of the feed gives each alarm once", async () => {
+    let step = (): void => {};
+    const moving = await openHouse({ beforeReading: () => step() });
+    const staying = await open(moving, "viewer");
+    await staying.until(() => staying.told.length > 0);
+    const returning = await open(moving, "operator", { lastEventId: staying.lastEventId() });
+    await moving.as("admin");
+    moving.pause();
+    const raised: string[] = [];
+    for (let at = 0; at < 200; at += 1) raised.push(await raise("water-tianhe", moving));
+    moving.step(50);
+    await staying.until(() => staying.of("alarm").length === 50);
+    // from here on each reading finds one commit more than the one before it: also that of the client which catches up
+    step = () => moving.step(1);
+    const late = await open(moving, "admin", { lastEventId: returning.told[0]?.id ?? "" });
+    for (const stream of [staying, returning, late]) {
+      await stream.until(() => stream.of("alarm").length >= raised.length);
+      expect(idsOf(stream.of("alarm"))).toEqual(raised);
+      stream.close();
+    }
+    await moving.close();
+  });
+
   test("is what saves them: a client that comes back without its id has missed what came between", async () => {
     const first = await openStream(house, "auditor");
     await first.until(() => first.told.length > 0);
