@@ -5,7 +5,7 @@ export type Told = { readonly id: string; readonly event: string; readonly data:
 
 /** A client of `/live` over a bare socket, so that a test decides when it reads and when it goes away. */
 export const openStream = async (
-  house: House,
+  house: Pick<House, "port" | "as">,
   username: string,
   options: { readonly things?: readonly string[]; readonly lastEventId?: string } = {},
 ) => {
