@@ -101,7 +101,7 @@ test("a restart ends no session, loses no command, and a live stream goes on whe
   await before.until(() => before.of("alarm").length === 2);
   const place = before.lastEventId();
   await first.close();
-  expect(before.closed()).toBe(true);
+  await before.until(() => before.closed());
 
   const second = await startHouse();
   const missed = await raise(second, 1_795_478_460_000);
