@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { AlarmId } from "../../src/domain/alarm.ts";
 import type { StreetId } from "../../src/domain/thing.ts";
 import { day, hour, minute } from "../../src/domain/time.ts";
-import type { AlarmFilter, Knowledge, Store } from "../../src/ports.ts";
+import type { AlarmFilter, Change, ChangeId, Knowledge, Store } from "../../src/ports.ts";
 import { kindOf, start, stepsArbitrary, streetOf, streets, things } from "../store/happening.ts";
 import { allOf, dump, type Model, modelOf } from "../store/model.ts";
 import { type Applied, apply, nothing, together } from "../store/world.ts";
@@ -115,20 +115,8 @@ export const storeContract = (name: string, open: () => Opened): void => {
           const one = fresh();
           commitAll(one.store, applied, cuts);
           const model = modelOf(applied);
-          const ends = new Set(inBatches(applied, cuts).map((batch) => (batch.at(-1) as Applied).seq));
-          const seen = [];
-          let after = { seq: 0, n: -1 };
-          for (;;) {
-            const page = one.store.changesAfter(after, limit);
-            seen.push(...page);
-            const last = page.at(-1);
-            if (last === undefined) break;
-            expect(page.length >= limit || one.store.changesAfter(last, 1).length === 0).toBe(true);
-            // the seq of the last one is a place: nothing of an entry up to it comes later
-            const end = Math.min(...[...ends].filter((seq) => seq >= last.seq));
-            expect(one.store.changesAfter(last, 1)[0]?.seq ?? Number.POSITIVE_INFINITY).toBeGreaterThan(end);
-            after = { seq: last.seq, n: last.n };
-          }
+          const ends = inBatches(applied, cuts).map((batch) => (batch.at(-1) as Applied).seq);
+          const seen = wholeFeed(one.store, limit, ends);
           expect(seen.filter(({ kind }) => kind !== "observations")).toEqual(model.events);
           const observations = seen.flatMap((change) => (change.kind === "observations" ? change.observations : []));
           expect(observations).toEqual(model.observations);
@@ -175,8 +163,25 @@ export const storeContract = (name: string, open: () => Opened): void => {
   });
 };
 
+/** The feed by pages of `limit`; `ends` are the seqs at which commits ended. */
+export const wholeFeed = (knowledge: Knowledge, limit: number, ends: readonly number[]): readonly Change[] => {
+  const seen: Change[] = [];
+  for (let after: ChangeId = { seq: 0, n: -1 }; ; ) {
+    const page = knowledge.changesAfter(after, limit);
+    seen.push(...page);
+    const last = page.at(-1);
+    if (last === undefined) return seen;
+    const [following] = knowledge.changesAfter(last, 1);
+    expect(page.length >= limit || following === undefined).toBe(true);
+    // the seq of the last one is a place: nothing of an entry up to it comes later
+    const end = Math.min(...ends.filter((seq) => seq >= last.seq));
+    expect(following?.seq ?? Number.POSITIVE_INFINITY).toBeGreaterThan(end);
+    after = { seq: last.seq, n: last.n };
+  }
+};
+
 /** Every query, against the model. */
-const agree = (knowledge: Knowledge, model: Model): void => {
+export const agree = (knowledge: Knowledge, model: Model): void => {
   expect(knowledge.cursor()).toBe(model.cursor);
   expect(knowledge.engineState().datastreams).toEqual(model.datastreams);
   expect(knowledge.datastreams(1)).toEqual(model.datastreams.filter(({ id }) => id > 1));
