@@ -224,7 +224,7 @@ const variable = (name: string, label: string, query: string) => ({
   current: { text: "All", value: "$__all" },
 });
 
-export const dashboardOf = (kind: Kind): object => {
+const dashboardOf = (kind: Kind): object => {
   const values = kind.properties.filter(({ id }) => id !== "heartbeat");
   const things = `SHOW TAG VALUES FROM "${kind.id}" WITH KEY =`;
   return {

@@ -32,7 +32,7 @@ export const emptyBatch = (): LineBatch => ({ lines: [], size: 0, dead: [] });
 
 /** InfluxDB's own advice is 5,000 lines a write; 1 MB keeps a batch of long lines under every default body limit. */
 export const batchLinesMax = 5_000;
-export const batchSizeMax = 1_000_000;
+const batchSizeMax = 1_000_000;
 
 export const isFull = (batch: LineBatch): boolean =>
   batch.lines.length >= batchLinesMax || batch.size >= batchSizeMax || batch.dead.length >= batchLinesMax;

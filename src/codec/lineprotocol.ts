@@ -76,7 +76,7 @@ export const fieldKey = (key: string): string => {
 };
 
 /** Milliseconds within what InfluxDB can hold in nanoseconds. */
-export const timestamp = (time: Instant): string => {
+const timestamp = (time: Instant): string => {
   if (!Number.isInteger(time) || Math.abs(time) > instantMax) throw new LineProtocolError("time_range", String(time));
   return String(time);
 };

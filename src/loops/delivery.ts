@@ -18,6 +18,8 @@ export type DeliveryParts = {
   /** From 0 (included) to 1 (not), for jitter. */
   readonly random: () => number;
   readonly telemetry: Telemetry;
+  /** Called at each attempt that was put off. */
+  readonly onHold?: () => void;
   /** Called once when the historian has been away for a minute. */
   readonly onAway?: (away: Away) => void;
   /** Called whenever it takes a write, or refuses one, which also shows that it is there. */
@@ -100,7 +102,7 @@ const letter = (consumer: string, line: string, reason: string): DeadLetter => (
 });
 
 /** The time between two attempts, and who hears of it. */
-const createWaiting = ({ clock, random, telemetry, onAway, onPresent }: DeliveryParts) => {
+const createWaiting = ({ clock, random, telemetry, onHold, onAway, onPresent }: DeliveryParts) => {
   let away: Away | null = null;
   let attempts = 0;
   let told = false;
@@ -125,6 +127,7 @@ const createWaiting = ({ clock, random, telemetry, onAway, onPresent }: Delivery
       // the first failure and each different one
       if (away?.reason !== reason) telemetry.historianHolding({ reason: String(status ?? "network"), detail: reason });
       away = { since: away?.since ?? began, reason };
+      onHold?.();
       const backOff = Math.min(backOffMax, backOffMin * 2 ** attempts++) * (1 - random() / 2);
       await sleep(Math.max(backOff, Math.min(retryAfter ?? 0, retryAfterMax)), away.since, signal);
     },

@@ -20,10 +20,10 @@ import { createProgress, type Progress } from "./progress.ts";
  */
 
 /** The name of its cursor. */
-export const historianConsumer = "historian";
+const historianConsumer = "historian";
 /** Alarms of the house: the historian takes nothing; readings are gone that it never had. */
-export const historianLimit = "historian" as LimitId;
-export const historianGapLimit = "historianGap" as LimitId;
+const historianLimit = "historian" as LimitId;
+const historianGapLimit = "historian-gap" as LimitId;
 
 /** Waits so long for more before a small write: at rest four requests a second, not one for each commit. */
 const linger = 250;
@@ -73,8 +73,9 @@ export const createForwarder = (parts: ForwarderParts): Forwarder => {
       const consumed = knowledge.consumed(historianConsumer);
       const progress = createProgress(journal, clock, historianConsumer, consumed);
       const conditions = createConditions(parts);
-      delivery = createDelivery({ ...parts, consumer: historianConsumer, ...conditions });
-      const run: Run = { ...parts, delivery, progress, encoder: encoderOf(knowledge, consumed) };
+      const behind = createBehind(parts);
+      delivery = createDelivery({ ...parts, consumer: historianConsumer, ...conditions, onHold: behind.tell });
+      const run: Run = { ...parts, delivery, progress, behind, encoder: encoderOf(knowledge, consumed) };
       const said = (seq: Seq) => {
         through = seq;
       };
@@ -105,7 +106,25 @@ export const createForwarder = (parts: ForwarderParts): Forwarder => {
 type Run = ForwarderParts & {
   readonly delivery: Delivery;
   readonly progress: Progress;
+  readonly behind: Behind;
   readonly encoder: ObservationEncoder;
+};
+
+/** The age of the oldest reading that InfluxDB does not have, which grows while nothing moves. */
+type Behind = { oldest(instant: Instant | null): void; tell(): void };
+const createBehind = ({ clock, telemetry }: Pick<ForwarderParts, "clock" | "telemetry">): Behind => {
+  let waitingSince: Instant | null = null;
+  const tell = (): void => {
+    const age = waitingSince === null ? 0 : Math.max(0, clock.now() - waitingSince);
+    telemetry.historianBehind({ value: age / second });
+  };
+  return {
+    tell,
+    oldest(instant) {
+      waitingSince = instant;
+      tell();
+    },
+  };
 };
 
 /** Follows the feed; answers the place at which it finds that a part of it is gone. */
@@ -125,7 +144,7 @@ const follow = async (
     position = Math.max(position, tail.head());
     progress.note(position, [], false);
     said(position);
-    run.telemetry.historianBehind({ value: 0 });
+    run.behind.oldest(null);
     await progress.recordIfDue();
     if (!progress.waiting()) await knowledge.waitPast(position, signal);
     await clock.sleep(linger, signal);
@@ -148,7 +167,7 @@ const fill = async (run: Run, position: Seq | null, signal: AbortSignal): Promis
 
 /** Delivers a source to its end, encoding the next batch while one is on its way; answers the place it came to. */
 const pump = async (
-  { delivery, progress, clock, telemetry }: Run,
+  { delivery, progress, behind }: Run,
   source: LineSource,
   start: Seq,
   said: (through: Seq) => void,
@@ -156,7 +175,7 @@ const pump = async (
 ): Promise<Seq> => {
   let position = start;
   for (let batch = source.next(); batch !== null; ) {
-    if (batch.oldest !== null) telemetry.historianBehind({ value: Math.max(0, clock.now() - batch.oldest) / second });
+    if (batch.oldest !== null) behind.oldest(batch.oldest);
     const writing = delivery.deliver(batch.lines, signal);
     // a failure while encoding must not leave the write unwatched
     writing.catch(() => {});

@@ -3,7 +3,7 @@ import { type DurationMs, type Instant, minute } from "../domain/time.ts";
 import type { Clock, Journal } from "../ports.ts";
 
 /** Said at most so often while busy. */
-export const recordedEvery: DurationMs = 500;
+const recordedEvery: DurationMs = 500;
 /** Said so often when nothing was written: a cursor left far behind would look like a gap once the feed is trimmed. */
 const recordedAtRest: DurationMs = 5 * minute;
 /** Dead letters an entry. */

@@ -219,8 +219,8 @@ describe("the window", () => {
     const { historian, accepted } = accepting();
     await running({ historian, clock }, () => accepted.length > 0);
     expect(world.conditions()).toMatchObject([
-      { limit: "historianGap", active: true, value: 1, detail: expect.stringContaining("2026-11-23T09:00:00.000Z") },
-      { limit: "historianGap", active: false },
+      { limit: "historian-gap", active: true, value: 1, detail: expect.stringContaining("2026-11-23T09:00:00.000Z") },
+      { limit: "historian-gap", active: false },
     ]);
   });
 
