@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import type { FieldValue } from "../../src/codec/lineprotocol.ts";
 
 /** A point as a server reads it. */
@@ -135,3 +136,18 @@ const parseValue = (text: string): FieldValue => {
   if (!/^-?\d+(\.\d+)?(e[+-]?\d+)?$/.test(text)) throw new Error(`no value: ${JSON.stringify(text)}`);
   return { float: Number(text) };
 };
+
+// every character that means something to the protocol, and some that mean harm
+const words = (meaning: string[], harm: string[]) =>
+  fc.string({
+    unit: fc.oneof(
+      { weight: 60, arbitrary: fc.constantFrom(...meaning) },
+      { weight: 1, arbitrary: fc.constantFrom(...harm) },
+    ),
+    minLength: 1,
+    maxLength: 8,
+  });
+const harmless = [..."abcé中🌧,= #\n\r\t\u2028", "time"];
+const controls = ["\0", "\u0001", "\u007f", "\u0085", "\ud800"];
+export const name = words(harmless, ['"', "\\", "\\ ", ...controls]);
+export const free = words([...harmless, '"', "\\ ", "\\n", ' evil v="1 1\n'], ["\\", "\\,", ...controls]);

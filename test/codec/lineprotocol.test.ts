@@ -14,7 +14,7 @@ import {
 } from "../../src/codec/lineprotocol.ts";
 import type { Datastream, Observation } from "../../src/domain/change.ts";
 import type { Registry } from "../../src/domain/registry.ts";
-import { parseLines } from "./lineprotocol-model.ts";
+import { free, name, parseLines } from "./lineprotocol-model.ts";
 
 const corpus = join(import.meta.dirname, "../../../shared/data/line_protocol/encode.json");
 const absent = !existsSync(corpus) && process.env.CI === undefined;
@@ -59,20 +59,6 @@ test.skipIf(absent)("the corpus of InfluxDB's own encoder is met, time and 64-bi
   expect(cases.filter(({ output }) => beyondUs(output.result)).length).toBeGreaterThan(0);
 });
 
-// every character that means something to the protocol, and some that mean harm
-const words = (meaning: string[], harm: string[]) =>
-  fc.string({
-    unit: fc.oneof(
-      { weight: 60, arbitrary: fc.constantFrom(...meaning) },
-      { weight: 1, arbitrary: fc.constantFrom(...harm) },
-    ),
-    minLength: 1,
-    maxLength: 8,
-  });
-const harmless = [..."abcé中🌧,= #\n\r\t\u2028", "time"];
-const controls = ["\0", "\u0001", "\u007f", "\u0085", "\ud800"];
-const name = words(harmless, ['"', "\\", "\\ ", ...controls]);
-const free = words([...harmless, '"', "\\ ", "\\n", ' evil v="1 1\n'], ["\\", "\\,", ...controls]);
 const value: fc.Arbitrary<FieldValue> = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((float) => ({ float })),
   fc.integer().map((integer) => ({ integer })),
