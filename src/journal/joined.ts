@@ -53,8 +53,7 @@ export const joinJournal = (handle: JournalHandle, { telemetry, onDamaged }: Opt
     waitPast: reader.waitPast,
     damaged: () => damaged,
     async close(signal) {
-      await sender.drained(signal);
-      sender.close();
+      await sender.close(signal);
       reader.close();
     },
   };

@@ -33,6 +33,7 @@ export type Reader = Pick<Journal, "read" | "waitPast"> & { close(): void };
  */
 export const openReader = (place: Place): Reader => {
   let database: DatabaseSync | null = null;
+  let closed = false;
   /** The last empty answer though the head was further on: all that lies between is lost. */
   let barren = { after: -1, through: -1 };
   const told = new Set<string>();
@@ -44,6 +45,7 @@ export const openReader = (place: Place): Reader => {
   };
   return {
     async read(after, limit) {
+      if (closed) throw new JournalError("journal_closed", "the journal is closed");
       database ??= new DatabaseSync(join(place.directory, "journal.db"), { readOnly: true, timeout: 5_000 });
       const head = place.head.current();
       const page = readPage(database, place, { after, head, limit, tell });
@@ -52,7 +54,11 @@ export const openReader = (place: Place): Reader => {
     },
     // waiting past entries that are lost would come back at once, for ever
     waitPast: (after, signal) => place.head.waitPast(after === barren.after ? barren.through : after, signal),
-    close: () => database?.close(),
+    close() {
+      closed = true;
+      database?.close();
+      database = null;
+    },
   };
 };
 

@@ -13,10 +13,8 @@ const underWayMax = 2;
 export type Sender = Pick<Journal, "append" | "trim"> & {
   /** Bytes of entries that are not acknowledged yet. Bounded by whoever appends: hold the sockets above a limit. */
   pendingBytes(): number;
-  /** Resolves when all that was appended is acknowledged, or the signal aborts. */
-  drained(signal: AbortSignal): Promise<void>;
-  /** What is not acknowledged by now is rejected. */
-  close(): void;
+  /** Takes nothing more; when all is acknowledged or the signal aborts, what is not is rejected. */
+  close(signal: AbortSignal): Promise<void>;
 };
 
 /** One append: where its last entry stands in its group, and whom to tell. */
@@ -34,11 +32,12 @@ type State = {
   /** Batches that are full and wait for their turn. */
   ready: Batch[];
   underWay: Batch[];
-  trims: (() => void)[];
+  trims: Pick<PromiseWithResolvers<void>, "resolve" | "reject">[];
   scheduled: boolean;
   pendingBytes: number;
   /** Seq of the last acknowledged entry of this sender. */
   last: Seq;
+  refusing: boolean;
   closed: boolean;
   onDrained: (() => void)[];
 };
@@ -50,15 +49,15 @@ type State = {
 export const openSender = (port: MessagePort): Sender => {
   const state: State = {
     ...{ port, frames: openFrames(), forming: [], ready: [], underWay: [], trims: [], scheduled: false },
-    ...{ pendingBytes: 0, last: 0, closed: false, onDrained: [] },
+    ...{ pendingBytes: 0, last: 0, refusing: false, closed: false, onDrained: [] },
   };
   port.on("message", (message: ToSender) => {
     if (message.kind === "durable") acknowledge(state, message.firsts, message.buffers);
-    else state.trims.shift()?.();
+    else state.trims.shift()?.resolve();
   });
   return {
     append(entries) {
-      if (state.closed) return Promise.reject(closedError());
+      if (state.refusing) return Promise.reject(closedError());
       try {
         state.frames.add(entries);
       } catch (cause) {
@@ -72,13 +71,16 @@ export const openSender = (port: MessagePort): Sender => {
     },
     trim: (through) =>
       new Promise((resolve, reject) => {
-        if (state.closed) return reject(closedError());
-        state.trims.push(resolve);
+        if (state.refusing) return reject(closedError());
+        state.trims.push({ resolve, reject });
         port.postMessage({ kind: "trim", through } satisfies FromSender);
       }),
     pendingBytes: () => state.pendingBytes + state.frames.bytes(),
-    drained: (signal) => drained(state, signal),
-    close: () => close(state),
+    async close(signal) {
+      state.refusing = true;
+      await drained(state, signal);
+      close(state);
+    },
   };
 };
 
@@ -144,7 +146,7 @@ const close = (state: State): void => {
   if (state.closed) return;
   state.closed = true;
   const appends = [...state.underWay, ...state.ready].flatMap((batch) => batch.appends);
-  for (const { reject } of [...appends, ...state.forming]) reject(closedError());
+  for (const { reject } of [...appends, ...state.forming, ...state.trims]) reject(closedError());
   for (const resolve of state.onDrained) resolve();
   state.port.postMessage({ kind: "close" } satisfies FromSender);
   state.port.close();

@@ -83,14 +83,16 @@ export const openJournal = async (options: JournalOptions): Promise<OwnedJournal
     return { directory, port: port2, head: data.head, floor: data.floor };
   };
   const own = joinJournal(connect(), options);
+  let closing: Promise<void> | null = null;
+  const close = async (signal: AbortSignal) => {
+    await own.close(AbortSignal.any([signal, AbortSignal.timeout(closeWithin)]));
+    await watch.close();
+  };
   return {
     ...own,
     ...{ head: shared.head, recovery, connect },
     health: watch.health,
-    async close(signal) {
-      await own.close(AbortSignal.any([signal, AbortSignal.timeout(closeWithin)]));
-      await watch.close();
-    },
+    close: (signal) => (closing ??= close(signal)),
   };
 };
 
@@ -174,7 +176,9 @@ const watchOver = (worker: Worker, options: JournalOptions, pulse: SharedArrayBu
     async close() {
       stop.abort();
       worker.postMessage({ kind: "close" } satisfies ToWriter);
-      await Promise.race([exited.promise, systemClock.sleep(closeWithin, new AbortController().signal)]);
+      const patience = new AbortController();
+      await Promise.race([exited.promise, systemClock.sleep(closeWithin, patience.signal).catch(() => {})]);
+      patience.abort();
       await worker.terminate();
     },
   };

@@ -26,6 +26,8 @@ export type Storage = {
   /** Bytes of the pages in use. */
   bytesUsed(): number;
   head(): Seq;
+  /** Whether there is nothing left that a trim could free. */
+  isEmpty(): boolean;
   /** How far the clock stands behind the newest entry, which was given that one's time instead. */
   behind(): DurationMs;
   /** Says to the next start that the database is damaged. */
@@ -78,6 +80,7 @@ export const openStorage = (directory: string, clock: Clock): Storage => {
     ...trimming(state),
     tend: () => tend(state),
     head: () => state.head,
+    isEmpty: () => state.oldest > state.head,
     behind: () => state.behind,
     suspect: () => writeFileSync(suspect, ""),
     close() {

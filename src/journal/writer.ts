@@ -75,6 +75,7 @@ export const runWriter = ({ port, data, clock, open }: Options): void => {
   port.on("message", (message: ToWriter) => {
     if (message.kind === "sender") join(writer, message.port, run);
     else writer.closing = true;
+    if (writer.closing && writer.dead) leave(writer, port);
     run.soon();
   });
   post({ kind: "ready", recovery: storage.recovery });
@@ -157,10 +158,11 @@ const take = (writer: Writer): boolean => {
 
 /**
  * Whether a group may still come in. What is no message (ticks, commands, the condition that says "journal full") may
- * use a little more than the bound, so that the house can still say and be told what is the matter.
+ * use a little more than the bound, so that the house can still say and be told what is the matter. An empty journal
+ * takes any group: no trim would ever make more room for it.
  */
-const hasRoom = ({ data: { bytesMax } }: Writer, used: number, group: Waiting): boolean =>
-  used + group.bytes <= bytesMax + (group.messages ? 0 : Math.min(bytesMax / 16, 64 * 2 ** 20));
+const hasRoom = ({ data: { bytesMax }, storage }: Writer, used: number, group: Waiting): boolean =>
+  used + group.bytes <= bytesMax + (group.messages ? 0 : Math.min(bytesMax / 16, 64 * 2 ** 20)) || storage.isEmpty();
 
 const commit = (writer: Writer, head: ReturnType<typeof openWatermark>): void => {
   const { storage, turn, clock } = writer;
@@ -258,15 +260,19 @@ const report = (writer: Writer): void => {
   Object.assign(writer, { commits: [], entries: 0, figuresAt: now });
 };
 
-/** What still waits was never answered, and is not. */
 const close = (writer: Writer, port: MessagePort): void => {
   writer.dead = true;
-  for (const sender of writer.senders) sender.port.close();
   try {
     writer.storage.close();
   } catch {
     // what was answered is on disk already; the checkpoint of closing is a courtesy to the next start
   }
+  leave(writer, port);
+};
+
+/** What still waits was never answered, and is not. */
+const leave = (writer: Writer, port: MessagePort): void => {
+  for (const sender of writer.senders) sender.port.close();
   writer.post({ kind: "closed" });
   port.close();
 };

@@ -19,7 +19,7 @@ const { values } = parseArgs({
     count: { type: "string", default: "Infinity" },
   },
 });
-const telemetry = createTelemetry({ level: "error", thread: "load" });
+const telemetry = createTelemetry({ level: "silent", thread: "load" });
 const note = openSync(values.acknowledged, "a");
 const say = (line: string) => writeSync(1, `${line}\n`);
 let next = Number(values.first);
