@@ -3,9 +3,9 @@ import type { Seq } from "../domain/entry.ts";
 import { StoreError } from "./errors.ts";
 
 /** Rows of one commit: what the applier may take from the engine at once, with room. */
-export const changesMax = 1_000_000;
+const changesMax = 1_000_000;
 /** Characters of one JSON body: a registry of 10,000 things takes some five million. */
-export const bodyCharactersMax = 64 * 2 ** 20;
+const bodyCharactersMax = 64 * 2 ** 20;
 
 export const isEmpty = (changes: Changes): boolean =>
   changes.observations.length === 0 &&

@@ -19,7 +19,7 @@ export type Database = {
 };
 
 /** RELIABILITY: two connections that check-point at once may corrupt the WAL of SQLite 3.7.0 to 3.51.2. */
-export const sqliteVersionMin = "3.51.3";
+const sqliteVersionMin = "3.51.3";
 /** "meiz": tells our file from another program's. */
 const applicationId = 0x6d65697a;
 const busyTimeoutMs = 5_000;

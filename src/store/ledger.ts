@@ -4,7 +4,7 @@ import type { Knowledge, LedgerHour } from "../ports.ts";
 import type { Database } from "./database.ts";
 import type { Source } from "./source.ts";
 
-export type Outcome = "received" | "stored" | "duplicate" | "rejected";
+type Outcome = "received" | "stored" | "duplicate" | "rejected";
 type Counts = Record<Outcome, number>;
 
 /** The row that adds up all things of an hour, so that the district's ledger costs no scan; no thing has this id. */

@@ -6,8 +6,7 @@ import type { Fresh } from "./fresh.ts";
 import { count, emptyTally, type Tally } from "./tally.ts";
 
 /** The tables that observations are rolled up into. */
-export const rollupTables = ["rollup_hour", "rollup_day"] as const;
-export type RollupTable = (typeof rollupTables)[number];
+export type RollupTable = "rollup_hour" | "rollup_day";
 
 /**
  * Puts all of `fresh` into `observation` and the roll-ups, in the order of the tables, so that each page is written

@@ -12,7 +12,7 @@ import { mergeFresh } from "./merge.ts";
 import { progressOf, type Source } from "./source.ts";
 
 /** Place of a commit's packed observations among the changes of its last entry: behind every event. */
-export const observationsPlace = 2 ** 31 - 1;
+const observationsPlace = 2 ** 31 - 1;
 /** One pair of wall time and seq is kept for each of these. */
 const clockStep = minute;
 
@@ -25,7 +25,8 @@ export type Projection = {
 
 /** Changes to tables: the one writer of knowledge. Merges when `freshMax` observations are fresh. */
 export const createProjection = (source: Source, freshMax: number): Projection => {
-  const { db, fresh, calendar } = source;
+  const { db, calendar } = source;
+  const fresh = source.fresh();
   const memory = createMemory(db, fresh);
 
   const write = (changes: Changes, through: Seq, at: Instant): void => {

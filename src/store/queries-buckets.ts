@@ -46,7 +46,7 @@ const rolled = (source: Source, span: Span, table: RollupTable, spanOf: (time: I
     tallies.set(time, tally);
   // beyond the last row that was read there may be more: what is fresh there belongs to a later page
   const end = tallies.size < limit ? to : Math.max(...tallies.keys()) + 1;
-  for (const observation of fresh.arrived(datastream)) {
+  for (const observation of fresh().arrived(datastream)) {
     const time = spanOf(observation.time);
     if (time >= from && time < end) count(tallyAt(tallies, time), observation);
   }
@@ -93,7 +93,7 @@ const fromHours: WidthOf = (source, datastream, every, offset) => {
     spanOf,
     next(from, to) {
       const merged = db.first<{ time: Instant }>(bucketSql.nextHour, datastream, from, to)?.time;
-      return earlier(merged, fresh.between(datastream, from, to)[0]?.time);
+      return earlier(merged, fresh().between(datastream, from, to)[0]?.time);
     },
     tallies(from, to) {
       const tallies = new Map<Instant, Tally>();
@@ -112,7 +112,7 @@ const fromSingles: WidthOf = ({ db, fresh }, datastream, every, offset) => {
     spanOf,
     next(from, to) {
       const merged = db.first<{ time: Instant }>(bucketSql.nextSingle, datastream, from, to)?.time;
-      return earlier(merged, fresh.between(datastream, from, to)[0]?.time);
+      return earlier(merged, fresh().between(datastream, from, to)[0]?.time);
     },
     tallies(from, to) {
       const tallies = new Map<Instant, Tally>();
@@ -125,7 +125,7 @@ const fromSingles: WidthOf = ({ db, fresh }, datastream, every, offset) => {
         to,
       ))
         tallies.set(place * every - offset, tally);
-      for (const observation of fresh.between(datastream, from, to))
+      for (const observation of fresh().between(datastream, from, to))
         count(tallyAt(tallies, spanOf(observation.time)), observation);
       return tallies;
     },

@@ -25,13 +25,13 @@ export const observationQueries = ({ db, fresh, view }: Source): Pick<Knowledge,
   observationAt: (datastream, time) =>
     view(() => {
       const row =
-        fresh.find(datastream, time) ?? db.first<{ value: number | null }>(observationSql.at, datastream, time);
+        fresh().find(datastream, time) ?? db.first<{ value: number | null }>(observationSql.at, datastream, time);
       return row === undefined ? undefined : { value: row.value };
     }),
   datastream: (thing, property) => view(() => db.first<{ id: DatastreamId }>(observationSql.id, thing, property)?.id),
   datastreams: (after) => view(() => db.all<Datastream>(observationSql.datastreams, after).map((row) => ({ ...row }))),
-  oldestObservation: () => view(() => oldest(db, fresh)),
-  observations: (datastream, from, to, page) => view(() => range(db, fresh, datastream, from, to, page)),
+  oldestObservation: () => view(() => oldest(db, fresh())),
+  observations: (datastream, from, to, page) => view(() => range(db, fresh(), datastream, from, to, page)),
   conflicts: (datastream, page) =>
     view(() => {
       const [time, seq] = placeIn(page, ["number", "number"]) ?? [Number.MAX_SAFE_INTEGER, 0];
@@ -44,7 +44,7 @@ export const observationQueries = ({ db, fresh, view }: Source): Pick<Knowledge,
         (row) => [row.time, row.seq],
       );
     }),
-  scan: (from, to, after, limit) => view(() => scan(db, fresh, from, to, after, limit)),
+  scan: (from, to, after, limit) => view(() => scan(db, fresh(), from, to, after, limit)),
 });
 
 const oldest = (db: Database, fresh: Fresh): Instant | null => {

@@ -63,7 +63,7 @@ const statusOf = ({ db, fresh }: Source, thing: ThingId, now: Instant): ThingSta
   const state = db.first<State>(thingSql.state, thing);
   const latest: Record<string, Point> = {};
   for (const { id, property } of datastreamsOf(db, thing)) {
-    const point = latestOf(db, fresh, id);
+    const point = latestOf(db, fresh(), id);
     if (point !== undefined) latest[property] = point;
   }
   return {

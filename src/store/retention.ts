@@ -21,7 +21,7 @@ export const createRetention = ({ db, fresh }: Source, { merge }: Projection): R
   let safe: Seq = 0;
   return {
     forgetObservations(before, limit) {
-      const oldest = fresh.oldest();
+      const oldest = fresh().oldest();
       if (oldest !== null && oldest < before) merge();
       return db.transaction("forget observations", () => forgetObservations(db, before, limit));
     },

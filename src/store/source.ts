@@ -7,11 +7,12 @@ import type { Database } from "./database.ts";
 import { storeError } from "./errors.ts";
 import { createFresh, type Fresh } from "./fresh.ts";
 
-/** What queries read: the merged observations in the database, the others in `fresh`, at one moment. */
+/** What queries read: the merged observations in the database, the others in `fresh`. */
 export type Source = {
   readonly db: Database;
-  readonly fresh: Fresh;
-  /** Runs `read` on one state of both; what it throws comes out as a StoreError. */
+  /** What is not merged; asked for within a view, because a reader unpacks the feed for it. */
+  fresh(): Fresh;
+  /** Runs `read` on one state of everything; what it throws comes out as a StoreError. */
   view<Result>(read: () => Result): Result;
   /** The registry in force, parsed once by version; null: none yet. */
   registry(): Registry | null;
@@ -29,23 +30,25 @@ const zoneUnknown = "Asia/Shanghai";
 /** The writer's own view: it alone changes the database, and keeps `fresh` itself. */
 export const writerSource = (db: Database, fresh: Fresh): Source => ({
   db,
-  fresh,
+  fresh: () => fresh,
   view: (read) => guarded(read),
   ...registryOf(db),
 });
 
-/** A reader's view: a read transaction, with `fresh` brought to its state first. */
+/** A reader's view: a read transaction, and `fresh` brought to the same state when it is asked for. */
 export const readerSource = (db: Database): Source => {
   const fresh = createFresh();
   const follow = followFeed(db, fresh);
   return {
     db,
-    fresh,
+    fresh() {
+      follow();
+      return fresh;
+    },
     view: (read) =>
       guarded(() => {
         db.exec("BEGIN");
         try {
-          follow();
           return read();
         } finally {
           db.exec("COMMIT");

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 import type { Changes } from "../../src/domain/change.ts";
+import type { ThingId } from "../../src/domain/thing.ts";
 import { openWatermark } from "../../src/platform/watermark.ts";
 import { openForWriting } from "../../src/store/database.ts";
 import { createFresh } from "../../src/store/fresh.ts";
@@ -119,3 +120,34 @@ test("a reader in another thread sees each commit whole, whatever is being merge
   reader.close();
   await worker.terminate();
 }, 60_000);
+
+test("a checkpoint that a reader is in the way of answers the cursor of the one before", () => {
+  const path = place();
+  const store = openStore(at(path));
+  commitNext(store);
+  expect(store.checkpoint()).toBe(1);
+  const slow = new DatabaseSync(path, { readOnly: true });
+  slow.exec("BEGIN");
+  slow.prepare("SELECT seq FROM progress").get();
+  commitNext(store);
+  expect(store.checkpoint()).toBe(1);
+  slow.exec("COMMIT");
+  expect(store.checkpoint()).toBe(2);
+  slow.close();
+  store.close();
+});
+
+test("a damaged packed row is told as damage, and the file may be deleted", () => {
+  const path = place();
+  const store = openStore(at(path));
+  commitNext(store);
+  commitNext(store);
+  const apart = new DatabaseSync(path);
+  apart.exec("UPDATE change SET body = x'0105' WHERE kind = 'observations'");
+  apart.close();
+  const reader = openKnowledge(at(path));
+  expect(() => reader.changesAfter({ seq: 0, n: 0 }, 10)).toThrow(refused("store_damaged"));
+  expect(() => reader.statuses(["water-1" as ThingId])).toThrow(refused("store_damaged"));
+  reader.close();
+  store.close();
+});
