@@ -75,6 +75,8 @@ export type AlarmAction =
   | "unsuppress"
   | "comment"
   | "note"
+  /** People are told now of an alarm whose page waited for another cause to show. */
+  | "page"
   | "late";
 
 /** One line of an alarm's history, and what the dispatcher reads: every transition is one. */
