@@ -1,0 +1,153 @@
+import { reactive, readonly } from "vue";
+import { liveAddress, Problem } from "./api.ts";
+import { instant, second } from "./clock.ts";
+
+/**
+ * The live stream (server-sent events), read with fetch rather than EventSource: only so can a refused session be told
+ * from a lost network, and silence of the stream be told from a quiet district. It reconnects by itself with
+ * `Last-Event-ID`, so nothing is missed within the 24 h that the service keeps.
+ */
+type Handler = (event: string, data: unknown) => void;
+
+/** The service writes at least every 10 s; twice that and a little without a byte is a dead stream. */
+const silenceMax = 25 * second;
+const waits = [0.5, 1, 2, 4, 8, 15].map((seconds) => seconds * second);
+
+const state = reactive({
+  /** `connecting`: for the first time; `stale`: what is shown is as old as `since`. */
+  stream: "connecting" as "connecting" | "live" | "stale",
+  since: instant(),
+});
+export const connection = readonly(state);
+
+let wanted: readonly string[] = [];
+let lastEventId = "";
+let running: AbortController | null = null;
+let current: AbortController | null = null;
+
+/** Begins to follow the district; what `handle` is given has the shape of the GET of the same noun. */
+export const follow = (handle: Handler, onUnauthorized: () => void): void => {
+  unfollow();
+  const controller = new AbortController();
+  running = controller;
+  state.stream = "connecting";
+  void run(controller.signal, handle, onUnauthorized);
+};
+
+export const unfollow = (): void => {
+  running?.abort();
+  running = null;
+  lastEventId = "";
+};
+
+/** Asks for the observations of these things, instead of those asked for before. */
+export const watchThings = (things: readonly string[]): void => {
+  const next = [...new Set(things)].sort().slice(0, 50);
+  if (next.join() === wanted.join()) return;
+  wanted = next;
+  current?.abort("things");
+};
+
+const run = async (signal: AbortSignal, handle: Handler, onUnauthorized: () => void): Promise<void> => {
+  let failures = 0;
+  while (!signal.aborted) {
+    const attempt = new AbortController();
+    current = attempt;
+    try {
+      await readStream(AbortSignal.any([signal, attempt.signal]), attempt, handle, () => {
+        failures = 0;
+      });
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) return onUnauthorized();
+    }
+    if (signal.aborted) return;
+    // a change of what is watched is no failure: on again at once
+    if (attempt.signal.reason === "things") continue;
+    if (state.stream === "live") state.stream = "stale";
+    await pause(waits[Math.min(failures, waits.length - 1)] ?? second, signal);
+    failures += 1;
+    if (failures > 1 && state.stream === "connecting") state.stream = "stale";
+  }
+};
+
+const readStream = async (
+  signal: AbortSignal,
+  attempt: AbortController,
+  handle: Handler,
+  opened: () => void,
+): Promise<void> => {
+  const headers: Record<string, string> = { accept: "text/event-stream" };
+  if (lastEventId !== "") headers["last-event-id"] = lastEventId;
+  let watchdog = setTimeout(() => attempt.abort("silence"), silenceMax);
+  try {
+    const response = await fetch(liveAddress(wanted), { headers, credentials: "same-origin", signal });
+    if (!response.ok || response.body === null) throw new Problem(response.status, "live", response.statusText);
+    opened();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const parse = createParser(handle);
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => attempt.abort("silence"), silenceMax);
+      state.stream = "live";
+      state.since = instant();
+      parse(value);
+    }
+  } finally {
+    clearTimeout(watchdog);
+  }
+};
+
+/** Splits the stream into events (WHATWG HTML, 9.2.6); comments and unknown fields are passed over. */
+export const createParser = (handle: Handler): ((chunk: string) => void) => {
+  let rest = "";
+  let event = "";
+  let id = lastEventId;
+  let data: string[] = [];
+  const line = (text: string): void => {
+    if (text === "") {
+      // only a whole event moves the place that is resumed from
+      lastEventId = id;
+      if (data.length > 0) dispatch(event, data.join("\n"), handle);
+      event = "";
+      data = [];
+    } else if (text.startsWith("data:")) data.push(text.slice(5).replace(/^ /, ""));
+    else if (text.startsWith("event:")) event = text.slice(6).trim();
+    else if (text.startsWith("id:")) id = text.slice(3).trim();
+  };
+  return (chunk) => {
+    const lines = (rest + chunk).split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    for (const text of lines) line(text);
+  };
+};
+
+const dispatch = (event: string, data: string, handle: Handler): void => {
+  try {
+    handle(event === "" ? "message" : event, JSON.parse(data));
+  } catch {
+    // an event that is no JSON is not ours; the next one may be
+  }
+};
+
+/** Ends early when the page comes back to the front or the network returns. */
+const pause = (duration: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", wake);
+      window.removeEventListener("online", end);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const wake = (): void => {
+      if (document.visibilityState === "visible") end();
+    };
+    // jitter: two hundred consoles must not come back in the same instant
+    const jitter = (crypto.getRandomValues(new Uint8Array(1))[0] ?? 0) / 255;
+    const timer = setTimeout(end, duration * (0.75 + jitter / 2));
+    document.addEventListener("visibilitychange", wake);
+    window.addEventListener("online", end);
+    signal.addEventListener("abort", end);
+  });
