@@ -19,10 +19,10 @@ export type ObservationEncoder = {
   encode(observations: readonly Observation[], from: number, into: LineBatch): number;
 };
 
-/** Lines on their way, bounded by count and by characters. */
+/** Lines on their way, bounded by count and by bytes. */
 export type LineBatch = {
   readonly lines: string[];
-  /** UTF-16 units of all lines with their newlines: the size in bytes, as ids and numbers are ASCII. */
+  /** Bytes of all lines with their newlines. */
   size: number;
   /** What cannot be written as a line. */
   readonly dead: DeadLetter[];
@@ -39,7 +39,8 @@ export const isFull = (batch: LineBatch): boolean =>
 
 export const addLine = (batch: LineBatch, line: string): void => {
   batch.lines.push(line);
-  batch.size += line.length + 1;
+  // counting bytes also makes one flat string of the pieces, here, while a write is on its way, and not between two
+  batch.size += Buffer.byteLength(line) + 1;
 };
 
 /** How a thing's lines begin, with the space before the fields; or why it can have none, told once. */
