@@ -43,8 +43,8 @@ type State = {
 };
 
 /**
- * The appending side of one thread. What is appended in one turn of its event loop, or while groups are under way, is one
- * group: encoded here, handed over without a copy, acknowledged in the order of the calls [MQTT-4.6.0-2].
+ * The appending side of one thread. What is appended in one callback, or while groups are under way, is one group:
+ * encoded here, handed over without a copy, acknowledged in the order of the calls [MQTT-4.6.0-2].
  */
 export const openSender = (port: MessagePort): Sender => {
   const state: State = {
@@ -96,11 +96,11 @@ const seal = (state: State): void => {
   state.forming = [];
 };
 
-/** The check phase comes after all that this turn's sockets brought. */
+/** At the end of this callback: whoever gathers over several sockets (`ingest/intake.ts`) has done so already. */
 const schedule = (state: State): void => {
   if (state.scheduled || state.underWay.length >= underWayMax) return;
   state.scheduled = true;
-  setImmediate(flush, state);
+  queueMicrotask(() => flush(state));
 };
 
 const flush = (state: State): void => {

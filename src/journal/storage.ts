@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { settleTimes } from "../codec/frame.ts";
@@ -36,7 +36,7 @@ export type Storage = {
 };
 
 /** A group's frames; `entries` is how many they are. */
-export type Frames = { readonly bytes: Uint8Array; readonly entries: number };
+type Frames = { readonly bytes: Uint8Array; readonly entries: number };
 
 const markName = "journal.mark";
 /**
@@ -186,7 +186,3 @@ const tend = (state: State): void => {
   state.walBytes = 0;
   state.database.exec("PRAGMA wal_checkpoint(PASSIVE)");
 };
-
-/** Bytes of the WAL as it lies on disk. */
-export const walBytes = (directory: string): number =>
-  statSync(join(directory, "journal.db-wal"), { throwIfNoEntry: false })?.size ?? 0;

@@ -1,4 +1,7 @@
-import { rmSync } from "node:fs";
+import { once } from "node:events";
+import { rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterEach, expect, test, vi } from "vitest";
 import { joinJournal } from "../../src/journal/joined.ts";
 import type { JournalHealth, JournalOptions } from "../../src/journal/sqlite.ts";
@@ -159,6 +162,47 @@ test("a commit that hangs is told within a second and a half, while it hangs", a
     await journal.append([tick(3_000)]);
     expect(told.some(({ msg }) => msg === "a commit took longer than a second")).toBe(true);
   }, 3_000);
+});
+
+test("another thread appends and reads through its handle, and is woken by what this one appends", async () => {
+  const { journal } = await house();
+  const handle = journal.connect();
+  const thread = new Worker(new URL("../journal/joined-thread.ts", import.meta.url), {
+    workerData: handle,
+    transferList: [handle.port],
+  });
+  cleanups.push(async () => void (await thread.terminate()));
+  const [seq] = await once(thread, "message");
+  expect(await journal.append([numbered(7)])).toBe(seq + 1);
+  expect((await once(thread, "message"))[0]).toEqual([100, 101, 7]);
+  // it closed its side, and ends by itself
+  await once(thread, "exit");
+  await journal.append([numbered(8)]);
+});
+
+test("room that a trim freed is used again: the file does not grow, and appends go on meanwhile", async () => {
+  const { journal, directory } = await house();
+  const append = async () => await journal.append(Array.from({ length: 40 }, (_, n) => numbered(n, 50_000)));
+  const fill = async () => {
+    let last = 0;
+    for (let time = 0; time < 8; time++) last = await append();
+    return last;
+  };
+  const trimmed = journal.trim(await fill());
+  let during = 0;
+  const appending = append().then(() => during++);
+  await trimmed;
+  await appending;
+  expect(during).toBe(1);
+  await journal.trim(await fill());
+  const { size } = statSync(join(directory, "journal.db"));
+  for (let time = 0; time < 4; time++) await journal.trim(await fill());
+  expect(statSync(join(directory, "journal.db")).size).toBeLessThan(size * 1.3);
+  expect(await readAll(journal)).toEqual([]);
+  await vi.waitFor(async () => {
+    await journal.append([tick(5_000)]);
+    expect(journal.health().bytesUsed).toBeLessThan(2 ** 20);
+  });
 });
 
 test("closing acknowledges what was appended, refuses what comes after, and may be called twice", async () => {

@@ -19,7 +19,7 @@ export const workerNamed = (name: "faulty" | "hasty" | "mortal" | "unsynced"): U
 export const temporaryFolder = (name = "journal"): string => mkdtempSync(join(tmpdir(), `meizhen-${name}-`));
 
 /** Log lines of a journal opened by `open`, as objects. */
-export type Told = { readonly event: string } & Record<string, unknown>;
+type Told = { readonly event: string } & Record<string, unknown>;
 
 export const open = async (directory: string, options: Partial<JournalOptions> = {}) => {
   const told: Told[] = [];
