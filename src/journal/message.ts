@@ -52,6 +52,7 @@ export type Figures = {
 export type WriterData = {
   readonly directory: string;
   readonly bytesMax: number;
+  readonly above: Seq;
   /** Watermark of the newest durable entry, and of the newest trimmed one. */
   readonly head: SharedArrayBuffer;
   readonly floor: SharedArrayBuffer;

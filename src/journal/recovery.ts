@@ -33,6 +33,13 @@ export type Recovery = {
 
 type Recovered = { readonly database: DatabaseSync; readonly recovery: Recovery; readonly at: Instant };
 
+type Given = {
+  /** Whether the database was found damaged by the process before. */
+  readonly rebuild: boolean;
+  /** A number that is known to have been given, from outside the journal. */
+  readonly above: Seq;
+};
+
 const databaseName = "journal.db";
 /** Left by a process that found the database damaged while writing: the next start rebuilds it. */
 export const suspectName = "journal.suspect";
@@ -43,14 +50,14 @@ const rebuiltName = "journal.rebuilt.db";
  * answered as missing, and a row without bytes takes their place. A database that cannot be used is put aside under
  * another name, what can still be read of it is copied, and the rest is missing. Numbers are never given twice.
  */
-export const recover = (directory: string, markFile: MarkFile, rebuild: boolean): Recovered => {
+export const recover = (directory: string, markFile: MarkFile, { rebuild, above }: Given): Recovered => {
   const { found } = markFile;
   const opened = openOrRebuild(directory, found, rebuild);
   const { database, putAside } = opened;
   const state = stateOf(database);
   const oldest = found?.oldest ?? state.first ?? state.given + 1;
   const tail = state.last ?? oldest - 1;
-  const head = Math.max(tail, state.given, found?.seq ?? 0);
+  const head = Math.max(tail, state.given, found?.seq ?? 0, above);
   const missing = [...opened.missing];
   if (head > tail) {
     const lost = { first: tail + 1, last: head, reason: "acknowledged, and not in the database" };

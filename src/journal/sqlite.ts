@@ -1,4 +1,5 @@
 import { MessageChannel, Worker } from "node:worker_threads";
+import type { Seq } from "../domain/entry.ts";
 import { type DurationMs, type Instant, second } from "../domain/time.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Telemetry } from "../platform/telemetry.ts";
@@ -44,6 +45,11 @@ export type JournalOptions = {
   /** Bound of the pages in use. */
   readonly bytesMax: number;
   readonly telemetry: Telemetry;
+  /**
+   * The store's cursor: new entries are numbered above it whatever happened to the journal's files, for the applier
+   * would pass over any that are not.
+   */
+  readonly above?: Seq;
   /** Called when `blocked` or `behind` changes. */
   readonly onHealth?: (health: JournalHealth) => void;
   readonly onDamaged?: (damage: Damage) => void;
@@ -67,7 +73,7 @@ export const openJournal = async (options: JournalOptions): Promise<OwnedJournal
   const { directory, bytesMax, telemetry } = options;
   const shared = { head: openWatermark(), floor: openWatermark(), pulse: new SharedArrayBuffer(8) };
   const data: WriterData = {
-    ...{ directory, bytesMax, pulse: shared.pulse },
+    ...{ directory, bytesMax, above: options.above ?? 0, pulse: shared.pulse },
     ...{ head: shared.head.buffer, floor: shared.floor.buffer },
   };
   const worker = new Worker(options.worker ?? new URL("./sqlite-worker.ts", import.meta.url), {

@@ -63,12 +63,12 @@ type State = {
 };
 
 /** Throws a JournalError `journal_owned`, `journal_newer` or `journal_unsafe`. */
-export const openStorage = (directory: string, clock: Clock): Storage => {
+export const openStorage = (directory: string, clock: Clock, above: Seq = 0): Storage => {
   mkdirSync(directory, { recursive: true });
   const unlock = lockFolder(directory);
   const suspect = join(directory, suspectName);
   const mark = openMark(join(directory, markName));
-  const { database, recovery, at } = recover(directory, mark, existsSync(suspect));
+  const { database, recovery, at } = recover(directory, mark, { rebuild: existsSync(suspect), above });
   rmSync(suspect, { force: true });
   const { head, oldest } = recovery;
   const state = { database, mark, clock, head, oldest, at, behind: 0, walBytes: 0, markSyncedAt: 0, markDirty: false };

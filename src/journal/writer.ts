@@ -50,7 +50,7 @@ type Options = {
   readonly data: WriterData;
   readonly clock: Clock;
   /** Opens the folder; the place where a test puts a disk that fails. */
-  readonly open: (directory: string, clock: Clock) => Storage;
+  readonly open: (directory: string, clock: Clock, above: Seq) => Storage;
 };
 
 /** The body of the journal's thread. */
@@ -58,7 +58,7 @@ export const runWriter = ({ port, data, clock, open }: Options): void => {
   const post = (message: FromWriter) => port.postMessage(message);
   let storage: Storage;
   try {
-    storage = open(data.directory, clock);
+    storage = open(data.directory, clock, data.above);
   } catch (error) {
     const code = error instanceof JournalError ? error.code : "journal_refused";
     post({ kind: "refused", code, message: error instanceof Error ? error.message : String(error) });

@@ -180,6 +180,19 @@ test("a database that vanished is reported in full", async () => {
   await close();
 });
 
+test("a journal that vanished with its mark is numbered above what the store has applied", async () => {
+  const directory = temporaryFolder("vanished");
+  const { journal, told, close } = await open(directory, { above: 5_000 });
+  expect(journal.recovery.missing).toMatchObject([{ first: 1, last: 5_000 }]);
+  expect(told.some(({ event }) => event === "journalDamaged")).toBe(true);
+  expect(await journal.append([numbered(1)])).toBe(5_001);
+  await close();
+  const again = await open(directory, { above: 5_001 });
+  expect(again.journal.recovery.missing).toEqual([]);
+  await again.close();
+  rmSync(directory, { recursive: true });
+});
+
 test("what is lost is told again by a reader that comes upon it, and does not hold it up", async () => {
   const directory = copy();
   rmSync(join(directory, "journal.db-wal"));
