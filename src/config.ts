@@ -72,7 +72,7 @@ export const settings = {
   },
   MEIZHEN_MQTT_RATE: {
     schema: whole.min(1),
-    default: "5000",
+    default: "20000",
     sentence: "Messages per second that one client may keep up before its socket is paused.",
   },
   MEIZHEN_HTTP_HOST: {

@@ -13,7 +13,8 @@ const floors: readonly (readonly string[])[] = [
   ["engine", "platform"],
   ["loops", "journal", "store", "ingest", "historian", "notify", "api", "admin"],
   ["config.ts"],
-  ["threads", "app.ts"],
+  ["threads", "app.ts", "backfill.ts"],
+  ["command.ts"],
   ["main.ts"],
 ];
 
@@ -65,10 +66,10 @@ const owners: readonly { readonly what: string; readonly pattern: RegExp; readon
   },
   {
     what: "randomness",
-    pattern: /Math\.random\b|\brandomBytes\(\d|\brandomUUID\(|getRandomValues/,
+    pattern: /Math\.random\b|\brandom(Bytes|UUID|Int)\b[^;]*"node:crypto"|getRandomValues/,
     owner: ["src/platform/random.ts", "simulators/random.ts"],
   },
-  { what: "the environment", pattern: /\bprocess\.env\b/, owner: ["src/config.ts"] },
+  { what: "the environment", pattern: /\bprocess\.env\b/, owner: ["src/config.ts", "simulators/show.ts"] },
   { what: "the console", pattern: /\bconsole\.\w/, owner: ["simulators/terminal.ts"] },
   {
     what: "standard output",

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Watermark } from "../platform/watermark.ts";
 import type { Knowledge, Store } from "../ports.ts";
 import { openForReading, openForWriting } from "./database.ts";
@@ -22,6 +23,9 @@ import { progressOf, readerSource, type Source, writerSource } from "./source.ts
 //   database    connection, schema    events      one event     queries-*   answers for the API
 //   fresh       not yet merged        merge       roll-ups      retention   forgetting, checkpoint
 //   source      what a query reads    ledger      law 9         page        cursors of lists
+
+/** Where the store lies in the data folder. */
+export const storePath = (directory: string): string => join(directory, "store.db");
 
 type StoreOptions = {
   /** Of store.db. */

@@ -4,6 +4,9 @@ import { createTelemetry, type LogLevel, type Telemetry } from "../platform/tele
 /** Something that the house suffers from now: shown by `/readyz` and the console's banner. */
 export type HealthCause = { readonly code: string; readonly detail: string; readonly since: number };
 
+/** Of all threads together; not ready: nothing can be journaled. */
+export type HouseHealth = { readonly ready: boolean; readonly causes: readonly HealthCause[] };
+
 /** What the main thread tells a thread, and what it is told. */
 type ToThread =
   | { readonly kind: "stop" }
