@@ -110,6 +110,7 @@ const take = (district: District): Changes => {
   const things = touched.map((thing) => {
     thing.touched = false;
     for (const stream of thing.streams.values()) if (stream.pending.length > 0) stream.pending = [];
+    thing.retiredPending.clear();
     return saveThing(thing);
   });
   touched.length = 0;

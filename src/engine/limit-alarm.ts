@@ -95,15 +95,16 @@ export const settle = (scene: Scene, findings: readonly Finding[]): void => {
   }
 };
 
-const goLive = (scene: Scene, { judgement, stream, raise: found, backlog }: Finding): void => {
+const goLive = (scene: Scene, { judgement, stream, raise: found }: Finding): void => {
   const { table } = judgement;
   const outer = outermost(scene, stream, table.side);
-  const notes = backlog ? [...found.notes, "old_data" as const] : found.notes;
+  const late = judgement.arrival - judgement.last > scene.table.backlog;
+  const notes = late ? [...found.notes, "old_data" as const] : found.notes;
   const cause = outer === undefined || outer.limit === table.limit.id ? null : outer.id;
   raise(scene.district, scene.thing, templateOf(scene.table, table), {
     ...found,
     notes,
-    late: backlog,
+    late,
     suppressedBy: cause,
   });
   arrange(scene, stream, table.side);

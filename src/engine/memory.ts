@@ -85,6 +85,8 @@ export type ThingMemory = {
   streams: Map<string, Stream>;
   /** As saved, of properties that the kind no longer has: in case they return. */
   retired: Map<string, SavedStream>;
+  /** As `pending` of a stream, of those. */
+  readonly retiredPending: Map<string, Observation[]>;
   /** Occurrences that are not normal, at most one of a limit; late ones of the past are the store's. */
   readonly alarms: Map<LimitId, Alarm>;
   /** Until when a limit is unheard. */
@@ -117,6 +119,7 @@ export const createThingMemory = (id: ThingId): ThingMemory => ({
   cutOff: false,
   streams: new Map(),
   retired: new Map(),
+  retiredPending: new Map(),
   alarms: new Map(),
   shelves: new Map(),
   waiting: new Map(),

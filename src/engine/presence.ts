@@ -45,8 +45,8 @@ export const heardFrom = (scene: Scene): void => {
     setPresence(scene, "online");
   }
   if (thing.silent) comeBack(scene, now);
-  // it need not be exact: who is looked at too early is looked at again
-  if (thing.wakeAt === notDue) wakeAt(district, thing, now + table.silence);
+  // it will be looked at too early, and again then: that costs less than to move it with each message
+  wakeAt(district, thing, now + table.silence);
 };
 
 const comeBack = ({ district, thing, table }: Scene, now: Instant): void => {

@@ -56,7 +56,11 @@ const inOrder = ({ things }: District): readonly ThingMemory[] =>
 
 const bindThing = (thing: ThingMemory, table: ThingTable | null): void => {
   const before = thing.streams;
-  for (const [name, stream] of before) if (stream.id !== 0) thing.retired.set(name, saveStream(stream));
+  for (const [name, stream] of before) {
+    if (stream.id === 0) continue;
+    thing.retired.set(name, saveStream(stream));
+    thing.retiredPending.set(name, stream.pending);
+  }
   thing.table = table;
   thing.streams = new Map();
   thing.wakeAt = notDue;
@@ -65,8 +69,9 @@ const bindThing = (thing: ThingMemory, table: ThingTable | null): void => {
     const stream = createStream(thing, property, table);
     const saved = thing.retired.get(property.id);
     if (saved !== undefined) loadStream(stream, saved);
+    stream.pending = thing.retiredPending.get(property.id) ?? [];
     thing.retired.delete(property.id);
-    stream.pending = before.get(property.id)?.pending ?? [];
+    thing.retiredPending.delete(property.id);
     thing.streams.set(property.id, stream);
   }
 };

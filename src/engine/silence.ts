@@ -26,7 +26,7 @@ export const fallSilentIfDue = (scene: Scene, now: Instant): void => {
   if (thing.presence === "online") setPresence(scene, "silent");
   raiseSilence(scene, now);
   for (const [limit, alarm] of [...thing.alarms]) {
-    if (stands(alarm) && limit !== silentId) remark(district, thing, limit, "not_seen", true);
+    if (stands(alarm) && alarm.setpoint !== null) remark(district, thing, limit, "not_seen", true);
   }
   if (table.thing.gateway !== null) district.gateways.add(table.thing.gateway);
 };
