@@ -33,8 +33,9 @@ export const isOpen = (alarm: Alarm): boolean =>
 export const priorities: readonly Priority[] = ["critical", "high", "medium", "low"];
 export const rank = (priority: Priority): number => priorities.indexOf(priority);
 
-/** Unacknowledged first, then by priority, then the newest. */
+/** What is heard first, then what nobody has acknowledged, then by priority, then the newest. */
 export const byUrgency = (a: Alarm, b: Alarm): number =>
+  Number(isHeard(b)) - Number(isHeard(a)) ||
   Number(isOpen(b)) - Number(isOpen(a)) ||
   rank(a.priority) - rank(b.priority) ||
   Date.parse(b.raisedAt) - Date.parse(a.raisedAt) ||

@@ -39,7 +39,11 @@ const format = (language: string, shape: string, options: Intl.DateTimeFormatOpt
   const key = `${language} ${shape}`;
   let found = formats.get(key);
   if (found === undefined) {
-    found = new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", { timeZone: zone, hour12: false, ...options });
+    found = new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {
+      timeZone: zone,
+      hour12: false,
+      ...options,
+    });
     formats.set(key, found);
   }
   return found;
@@ -102,5 +106,14 @@ export const useFormat = () => {
   const word = (group: string, code: string): string => (te(`${group}.${code}`) ? t(`${group}.${code}`) : code);
   const qualityName = (quality: Quality | null): string => (quality === null ? "" : word("quality", `q${quality}`));
 
-  return { t, locale, clock, moment, exact, duration, ago, since, text, word, qualityName };
+  /** A value as its property has it: a yes or no where that is what is measured. */
+  const shown = (
+    value: number | null | undefined,
+    property: { readonly type: string; readonly unit: string } | undefined,
+  ): string => {
+    if (property?.type !== "boolean" || value === null || value === undefined) return measured(value, property?.unit);
+    return t(value === 0 ? "bool.no" : "bool.yes");
+  };
+
+  return { t, locale, shown, clock, moment, exact, duration, ago, since, text, word, qualityName };
 };

@@ -81,4 +81,5 @@ const signs: readonly ((size: number) => string)[] = [
   (s) => `M${-s * 0.6} ${-s * 1.1}H${s * 0.6}L${s * 1.2} 0 ${s * 0.6} ${s * 1.1}H${-s * 0.6}L${-s * 1.2} 0Z`,
   (s) => `M0 ${s * 1.15}L${-s * 1.15} ${-s * 0.9}H${s * 1.15}Z`,
 ];
-export const sign = (index: number, size: number): string => (signs[index % signs.length] as (s: number) => string)(size);
+export const sign = (index: number, size: number): string =>
+  (signs[index % signs.length] as (s: number) => string)(size);

@@ -6,7 +6,7 @@ import {
   MarkLineComponent,
   TooltipComponent,
 } from "echarts/components";
-import { connect, type EChartsCoreOption, type ECharts, init, use } from "echarts/core";
+import { connect, type ECharts, type EChartsCoreOption, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
 use([

@@ -10,7 +10,6 @@ export type Samples =
 export type Span = { readonly from: number; readonly to: number; readonly tone: keyof Palette; readonly label: string };
 export type Words = {
   readonly limit: (limit: Limit) => string;
-  readonly deadband: string;
   readonly value: (value: number | null) => string;
   readonly quality: (quality: number) => string;
   readonly moment: (ms: number) => string;
@@ -47,12 +46,16 @@ export const withGaps = (cells: readonly Cell[], gap: number): Cell[] => {
 };
 
 /** Faulty readings are shown as marks beside the line, never as part of it: the line is what is believed. */
-const rawSeries = ({ points }: { points: readonly RawPoint[] }, trend: Trend): object[] => {
+const rawSeries = ({ points }: { points: readonly RawPoint[] }, trend: Trend, range: Range): object[] => {
   const { colors } = trend;
+  // a faulty value may lie anywhere: its mark stays at the edge of the picture, the pointer tells the value
+  const inside = (value: number): number => Math.min(range.max, Math.max(range.min, value));
   const believed = points.filter((point) => point.quality !== 4 && point.quality !== 9);
   const line = believed.map((point): Cell => [local(Date.parse(point.time)), point.value, point.quality]);
   const marked = (quality: number) =>
-    points.filter((point) => point.quality === quality && point.value !== null).map((point): Cell => [local(Date.parse(point.time)), point.value, quality]);
+    points
+      .filter((point) => point.quality === quality && point.value !== null)
+      .map((point): Cell => [local(Date.parse(point.time)), inside(point.value ?? 0), quality, point.value]);
   return [
     {
       id: "line",
@@ -84,10 +87,26 @@ const bucketSeries = ({ points }: { points: readonly Bucket[] }, trend: Trend): 
   const { colors } = trend;
   const cells = (pick: (bucket: Bucket) => number | null) =>
     withGaps(
-      points.map((bucket): Cell => [local(Date.parse(bucket.time)), pick(bucket), bucket.min, bucket.max, bucket.good, bucket.count]),
+      points.map(
+        (bucket): Cell => [
+          local(Date.parse(bucket.time)),
+          pick(bucket),
+          bucket.min,
+          bucket.max,
+          bucket.good,
+          bucket.count,
+        ],
+      ),
       trend.gap,
     );
-  const base = { type: "line", showSymbol: false, lineStyle: { opacity: 0 }, stack: "range", silent: true, stackStrategy: "all" };
+  const base = {
+    type: "line",
+    showSymbol: false,
+    lineStyle: { opacity: 0 },
+    stack: "range",
+    silent: true,
+    stackStrategy: "all",
+  };
   return [
     { ...base, id: "min", data: cells((bucket) => bucket.min), tooltip: { show: false } },
     {
@@ -142,7 +161,6 @@ const marks = ({ limits, spans, deadbands, colors, words }: Trend): object => ({
         {
           yAxis: limit.above === undefined ? limit.below : (limit.above as number) - limit.deadband,
           itemStyle: { color: colors[limit.priority], opacity: 0.12 },
-          label: { show: true, formatter: words.deadband, position: "insideLeft", color: colors.muted, fontSize: 11 },
         },
         { yAxis: limit.above === undefined ? (limit.below as number) + limit.deadband : limit.above },
       ]),
@@ -152,11 +170,25 @@ const marks = ({ limits, spans, deadbands, colors, words }: Trend): object => ({
 
 const values = ({ samples }: Trend): number[] =>
   samples.kind === "raw"
-    ? samples.points.map((point) => point.value).filter((value) => value !== null)
+    ? samples.points
+        .filter((point) => point.quality !== 4)
+        .map((point) => point.value)
+        .filter((value) => value !== null)
     : samples.points.flatMap((bucket) => [bucket.min, bucket.max]).filter((value) => value !== null);
 
+/** Of a time axis, in both languages alike. */
+export const timeLabels = {
+  year: "{yyyy}",
+  month: "{yyyy}-{MM}",
+  day: "{MM}-{dd}",
+  hour: "{HH}:{mm}",
+  minute: "{HH}:{mm}",
+  second: "{HH}:{mm}:{ss}",
+};
+
+type Range = { readonly min: number; readonly max: number };
 /** Room for the data and for the limits that lie near it; a limit far away must not press the line flat. */
-export const valueRange = (data: readonly number[], limits: readonly number[]): { min: number; max: number } => {
+export const valueRange = (data: readonly number[], limits: readonly number[]): Range => {
   if (data.length === 0 && limits.length === 0) return { min: 0, max: 1 };
   const seen = data.length > 0 ? data : limits;
   let [low, high] = [Infinity, -Infinity];
@@ -174,34 +206,41 @@ export const valueRange = (data: readonly number[], limits: readonly number[]): 
 };
 
 /** Built of text nodes: what a device or a register says never becomes markup. */
-const tip = (trend: Trend) => (given: unknown): HTMLElement => {
-  const items = (Array.isArray(given) ? given : [given]) as { seriesId: string; value: Cell }[];
-  const box = document.createElement("div");
-  const line = (text: string, style: string): void => {
-    const row = document.createElement("div");
-    row.textContent = text;
-    row.style.cssText = style;
-    box.append(row);
+const tip =
+  (trend: Trend) =>
+  (given: unknown): HTMLElement => {
+    const items = (Array.isArray(given) ? given : [given]) as { seriesId: string; value: Cell }[];
+    const box = document.createElement("div");
+    const line = (text: string, style: string): void => {
+      const row = document.createElement("div");
+      row.textContent = text;
+      row.style.cssText = style;
+      box.append(row);
+    };
+    const flag = items.find((one) => one.seriesId === "fail" || one.seriesId === "suspect");
+    const item = flag ?? items.find((one) => one.seriesId === "line" && one.value[1] !== null);
+    if (item === undefined) return box;
+    const [time, drawn, ...rest] = item.value;
+    const value = flag === undefined ? drawn : (rest[1] ?? drawn);
+    line(trend.words.moment(toUtc(time)), `color:${trend.colors.muted};font-size:12px`);
+    line(trend.words.value(value), "font-weight:650;font-size:15px");
+    if (trend.samples.kind === "raw") {
+      const quality = rest[0];
+      if (typeof quality === "number") line(trend.words.quality(quality), `color:${trend.colors.muted};font-size:12px`);
+    } else {
+      const [min, max, good, count] = rest as (number | null)[];
+      line(
+        `${trend.words.value(min ?? null)} – ${trend.words.value(max ?? null)}`,
+        `color:${trend.colors.muted};font-size:12px`,
+      );
+      line(trend.words.samples(good ?? 0, count ?? 0), `color:${trend.colors.muted};font-size:12px`);
+    }
+    return box;
   };
-  const item = items.find((one) => one.seriesId === "line" && one.value[1] !== null) ?? items.find((one) => one.value?.[1] != null);
-  if (item === undefined) return box;
-  const [time, value, ...rest] = item.value;
-  line(trend.words.moment(toUtc(time)), `color:${trend.colors.muted};font-size:12px`);
-  line(trend.words.value(value), "font-weight:650;font-size:15px");
-  if (trend.samples.kind === "raw") {
-    const quality = items.find((one) => one.seriesId === "fail" || one.seriesId === "suspect")?.value[2] ?? rest[0];
-    if (typeof quality === "number") line(trend.words.quality(quality), `color:${trend.colors.muted};font-size:12px`);
-  } else {
-    const [min, max, good, count] = rest as (number | null)[];
-    line(`${trend.words.value(min ?? null)} – ${trend.words.value(max ?? null)}`, `color:${trend.colors.muted};font-size:12px`);
-    line(trend.words.samples(good ?? 0, count ?? 0), `color:${trend.colors.muted};font-size:12px`);
-  }
-  return box;
-};
 
 export const trendOption = (trend: Trend): EChartsCoreOption => {
   const { colors } = trend;
-  const { min, max } = valueRange(
+  const range = valueRange(
     values(trend),
     trend.limits.map((limit) => (limit.above ?? limit.below) as number),
   );
@@ -217,14 +256,18 @@ export const trendOption = (trend: Trend): EChartsCoreOption => {
       max: local(trend.to),
       axisLine: { lineStyle: { color: colors.line } },
       axisTick: { lineStyle: { color: colors.line } },
-      axisLabel: { ...text, hideOverlap: true },
+      axisLabel: { ...text, hideOverlap: true, formatter: timeLabels },
       splitLine: { show: false },
     },
     yAxis: {
       type: "value",
-      min,
-      max,
-      axisLabel: { ...text, showMinLabel: false, showMaxLabel: false, formatter: (value: number) => String(Number(value.toPrecision(4))) },
+      ...range,
+      axisLabel: {
+        ...text,
+        showMinLabel: false,
+        showMaxLabel: false,
+        formatter: (value: number) => String(Number(value.toPrecision(4))),
+      },
       splitLine: { lineStyle: { color: colors.line, opacity: 0.6 } },
       splitNumber: 4,
     },
@@ -239,9 +282,18 @@ export const trendOption = (trend: Trend): EChartsCoreOption => {
       formatter: tip(trend),
     },
     // on a phone a finger scrolls the page; two fingers, or the wheel with Ctrl, zoom the time
-    dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: false, moveOnMouseWheel: false, preventDefaultMouseMove: false, filterMode: "none" }],
+    dataZoom: [
+      {
+        type: "inside",
+        zoomOnMouseWheel: "ctrl",
+        moveOnMouseMove: false,
+        moveOnMouseWheel: false,
+        preventDefaultMouseMove: false,
+        filterMode: "none",
+      },
+    ],
     series: [
-      ...(trend.samples.kind === "raw" ? rawSeries(trend.samples, trend) : bucketSeries(trend.samples, trend)),
+      ...(trend.samples.kind === "raw" ? rawSeries(trend.samples, trend, range) : bucketSeries(trend.samples, trend)),
       marks(trend),
     ],
   };

@@ -66,11 +66,18 @@ export const en: Catalog = {
     normal: "Closed",
   },
   presence: { online: "Online", silent: "Silent", offline: "Offline", never: "Never seen" },
+  bool: { yes: "Yes", no: "No" },
   quality: { q1: "Good", q2: "Not evaluated", q3: "Suspect", q4: "Failed", q9: "Missing" },
-  street: { xinghai: "Xinghai Street", haicheng: "Haicheng Street", shacheng: "Shacheng Street", tianhe: "Tianhe Street" },
+  street: {
+    xinghai: "Xinghai Street",
+    haicheng: "Haicheng Street",
+    shacheng: "Shacheng Street",
+    tianhe: "Tianhe Street",
+  },
   streetShort: { xinghai: "Xinghai", haicheng: "Haicheng", shacheng: "Shacheng", tianhe: "Tianhe" },
   kind: { gateway: "Gateway", house: "The system itself" },
   property: { heartbeat: "Heartbeat" },
+  limit: { silent: "Silent", flapping: "Flapping", fault: "Readings fail", clock: "Clock is off" },
   roleOf: {
     gridChief: "Grid chief",
     streetChief: "Street chief",
@@ -104,7 +111,8 @@ export const en: Catalog = {
     calmNone: "No alarm is active.",
     attention: "{count} alarm waits for acknowledgement | {count} alarms wait for acknowledgement",
     attentionCritical: "{count} of them critical",
-    unseen: "{count} thing is silent: what happens there is unknown | {count} things are silent: what happens there is unknown",
+    unseen:
+      "{count} thing is silent: what happens there is unknown | {count} things are silent: what happens there is unknown",
     byPriority: "Active alarms by priority",
     unacknowledgedOf: "{count} open",
     worst: "What matters most",
@@ -202,6 +210,7 @@ export const en: Catalog = {
     noDeliveries: "No message was sent",
     notes: "Remarks",
     condition: "State of the system",
+    nowIs: "now {value}",
     noTrend: "No measured value belongs to this alarm.",
     action: {
       raise: "Beyond the limit, raised",
@@ -319,7 +328,7 @@ export const en: Catalog = {
   chart: {
     limitHigh: "Limit {value}",
     limitLow: "Limit {value}",
-    deadband: "Deadband",
+    deadband: "pale band: deadband",
     raised: "Raised",
     cleared: "Returned",
     mean: "Mean",
