@@ -4,6 +4,7 @@ import { administer } from "./admin/administer.ts";
 import type { AdminAnswer, AdminPorts } from "./admin/request.ts";
 import { createAdminSocket } from "./admin/socket.ts";
 import { type Config, ConfigError } from "./config.ts";
+import type { Seq } from "./domain/entry.ts";
 import { hour } from "./domain/time.ts";
 import { type Broker, createBroker } from "./ingest/broker.ts";
 import type { JournalError } from "./journal/error.ts";
@@ -69,7 +70,7 @@ const layGround = async (config: Config, ticking: boolean, parts: Parts = {}): P
   const failed = Promise.withResolvers<Error>();
   const health = createHealthBoard();
   const journal = await openJournal({
-    ...{ directory, telemetry, bytesMax: config.MEIZHEN_JOURNAL_MAX_BYTES },
+    ...{ directory, telemetry, above: cursorIn(storePath(directory)), bytesMax: config.MEIZHEN_JOURNAL_MAX_BYTES },
     ...(parts.journalWorker === undefined ? {} : { worker: parts.journalWorker }),
     onHealth: ({ blocked }) => health.setJournal(blocked),
     onFatal: (error: JournalError) => failed.resolve(error),
@@ -85,6 +86,20 @@ const layGround = async (config: Config, ticking: boolean, parts: Parts = {}): P
   await Promise.race([apply.ready, failed.promise.then((error) => Promise.reject(error))]);
   const knowledge = openKnowledge({ path: storePath(directory), watermark: cursor });
   return { ...common, knowledge };
+};
+
+/** The cursor of a store that is there and can be read, else 0; what is wrong with it the applier tells. */
+const cursorIn = (path: string): Seq => {
+  try {
+    const knowledge = openKnowledge({ path, watermark: openWatermark() });
+    try {
+      return knowledge.cursor();
+    } finally {
+      knowledge.close();
+    }
+  } catch {
+    return 0;
+  }
 };
 
 /** Starts one thread with what each of them has. */

@@ -39,7 +39,10 @@ test("every fault of the devices folder is listed with file and line, and the ex
   const devices = temporaryFolder("devices");
   cpSync(join(root, "devices"), devices, { recursive: true });
   const fleet = join(devices, "fleet/water.csv");
-  writeFileSync(fleet, `${readFileSync(fleet, "utf8").trimEnd()}\nNOT AN ID,water,atlantis,x,名,name,0,0,,\n`);
+  writeFileSync(
+    fleet,
+    `${readFileSync(fleet, "utf8").trimEnd()}\nNOT AN ID,water,xinghai,xinghai-binhai,名,name,120.8,27.8,,,tap,freeChlorine,\nwater-9,water,atlantis,x,名,name,120.8,27.8,,,tap,freeChlorine,\n`,
+  );
   const { code, err } = await run([], { MEIZHEN_DATA_DIR: temporaryFolder(), MEIZHEN_DEVICES_DIR: devices });
   expect(code).toBe(2);
   expect(err).toMatch(/fleet\/water\.csv:\d+ id/);

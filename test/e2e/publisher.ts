@@ -11,19 +11,13 @@ export type Publisher = {
 export const connectPublisher = async (port: number, options: mqtt.IClientOptions = {}): Promise<Publisher> => {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0, ...options });
   client.on("error", () => {});
+  const gone = new Promise<never>((_, reject) => client.once("close", () => reject(new Error("connection closed"))));
+  gone.catch(() => {});
   return {
     client,
     async publish(topic, payload) {
-      const gone = Promise.withResolvers<never>();
-      const lost = () => gone.reject(new Error("connection closed"));
-      client.once("close", lost);
-      gone.promise.catch(() => {});
       const body = typeof payload === "string" || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload);
-      try {
-        await Promise.race([client.publishAsync(topic, body, { qos: 1 }), gone.promise]);
-      } finally {
-        client.off("close", lost);
-      }
+      await Promise.race([client.publishAsync(topic, body, { qos: 1 }), gone]);
     },
     async end() {
       await client.endAsync(true).catch(() => {});
