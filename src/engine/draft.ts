@@ -41,6 +41,7 @@ export type Draft = {
   alarm(transition: Omit<Extract<Unplaced, { kind: "alarm" }>["transition"], "seq" | "n">): void;
   reject(refusal: Refusal): void;
   received(thing: ThingId | "", at: Instant, readings: number): void;
+  size(): number;
   /** All but the states, which the engine adds; the draft is empty again. */
   take(): Omit<Changes, "things" | "district">;
 };
@@ -97,6 +98,7 @@ export const createDraft = (): Draft => {
       const hour = hourOf(at);
       hours.set(hour, (hours.get(hour) ?? 0) + readings);
     },
+    size: () => draft.observations.length + draft.duplicates.length + rejections.size + events.length,
     take() {
       const taken = {
         observations: draft.observations,

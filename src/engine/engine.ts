@@ -30,6 +30,8 @@ import { lookAround } from "./waking.ts";
 export type Engine = {
   /** In the order of the journal. Throws only where a bug shows. */
   apply(journaled: Journaled): void;
+  /** About how many changes there are to take, so that a batch can be bounded. */
+  size(): number;
   /** All that has changed since the last time. The next `apply` may come when the store has it. */
   take(): Changes;
 };
@@ -67,6 +69,7 @@ export const createEngine = (given: {
       (appliers[journaled.entry.kind] as (entry: Entry) => void)(journaled.entry);
       settleGateways(district);
     },
+    size: () => district.draft.size(),
     take: () => take(district),
   };
 };

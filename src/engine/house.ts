@@ -44,6 +44,14 @@ const known: Readonly<Record<string, About>> = {
       en: "Write again what is still held here with npm run backfill.",
     },
   },
+  applier: {
+    name: { zh: "有条目无法处理", en: "An entry could not be applied" },
+    priority: "critical",
+    advice: {
+      zh: "程序缺陷：该条目仍在日志中。保留数据目录，升级程序后重建。",
+      en: "A fault of this program; the entry stays in the journal. Keep the data folder, and rebuild with a newer version.",
+    },
+  },
   journal: {
     name: { zh: "日志写入受阻", en: "The journal is impaired" },
     priority: "critical",

@@ -67,6 +67,7 @@ const judgeOne = (scene: Scene, stream: Stream, judgement: Judgement, reading: J
 /** Has the thing looked at when a tick would move the judgement. */
 const wakeFor = ({ district, thing, table }: Scene, judgement: Judgement): void => {
   if (judgement.phase !== "entering" && judgement.phase !== "leaving") return;
+  thing.unsettled = true;
   const due = dueAt(judgement, table.silence);
   if (due !== undefined) wakeAt(district, thing, due);
 };
@@ -74,6 +75,7 @@ const wakeFor = ({ district, thing, table }: Scene, judgement: Judgement): void 
 /** What a tick makes of every limit of a thing that is between two states. */
 export const judgeAtTick = (scene: Scene, now: number): void => {
   const { thing, table } = scene;
+  if (!thing.unsettled) return;
   const findings: Finding[] = [];
   for (const stream of thing.streams.values()) {
     for (const judgement of stream.judgements) {
@@ -91,11 +93,15 @@ export const judgeAtTick = (scene: Scene, now: number): void => {
 /** The earliest tick that will move one of them. */
 export const judgementsDue = ({ thing, table }: Scene): number => {
   let due = Number.POSITIVE_INFINITY;
+  if (!thing.unsettled) return due;
+  let unsettled = false;
   for (const stream of thing.streams.values()) {
     for (const judgement of stream.judgements) {
+      unsettled ||= judgement.phase === "entering" || judgement.phase === "leaving";
       const at = dueAt(judgement, table.silence);
       if (at !== undefined && at < due) due = at;
     }
   }
+  thing.unsettled = unsettled;
   return due;
 };

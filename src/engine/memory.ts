@@ -15,6 +15,8 @@ import { type LimitTable, rainKind, rainProperty, type ThingTable } from "./regi
 export type Stream = {
   readonly thing: ThingMemory;
   readonly property: Property;
+  /** The property's id as JSON. */
+  readonly nameText: string;
   /** As `property.type`: what the decoder asks. */
   readonly type: Property["type"];
   /** 0: nothing was ever stored. */
@@ -99,6 +101,8 @@ export type ThingMemory = {
   turns: Instant[];
   /** The earliest instant at which it wants to be looked at that stands in the heap. Not part of the state. */
   wakeAt: Instant;
+  /** Some limit may be between two states, which a tick could end. Not part of the state. */
+  unsettled: boolean;
   /** Before this no property can have been left out for long enough. Not part of the state. */
   leftOutAt: Instant;
   /** Changed since the last commit. */
@@ -126,6 +130,7 @@ export const createThingMemory = (id: ThingId): ThingMemory => ({
   lags: [],
   turns: [],
   wakeAt: notDue,
+  unsettled: true,
   leftOutAt: never,
   touched: false,
 });
@@ -133,6 +138,7 @@ export const createThingMemory = (id: ThingId): ThingMemory => ({
 export const createStream = (thing: ThingMemory, property: Property, table: ThingTable | null): Stream => ({
   thing,
   property,
+  nameText: JSON.stringify(property.id),
   type: property.type,
   id: 0,
   frontier: never,

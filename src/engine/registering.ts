@@ -65,6 +65,7 @@ const bindThing = (thing: ThingMemory, table: ThingTable | null): void => {
   thing.streams = new Map();
   thing.wakeAt = notDue;
   thing.leftOutAt = never;
+  thing.unsettled = true;
   for (const property of table?.properties ?? []) {
     const stream = createStream(thing, property, table);
     const saved = thing.retired.get(property.id);
