@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { settleTimes } from "../codec/frame.ts";
@@ -136,6 +136,7 @@ const buildBeside = (directory: string, mark: Mark | null): readonly Damage[] =>
 
 /** Null: the pages that every commit needs are damaged. */
 const openSound = (path: string, vouched: boolean): DatabaseSync | null => {
+  if (!canBeWritten(path)) return null;
   let database: DatabaseSync | null = null;
   try {
     database = openForWriting(path, vouched);
@@ -148,6 +149,23 @@ const openSound = (path: string, vouched: boolean): DatabaseSync | null => {
   }
   if (database !== null) closeQuietly(database);
   return null;
+};
+
+/**
+ * Whether the header's versions of the file format are ours (1, or 2 for WAL; sqlite.org/fileformat2.html, 1.3.3). With a
+ * higher write version SQLite opens the file read-only without a word, and no commit would ever succeed. To be looked at
+ * while this process has no connection to the file: closing a descriptor drops the locks of all of them.
+ */
+const canBeWritten = (path: string): boolean => {
+  if (!existsSync(path)) return true;
+  const descriptor = openSync(path, "r");
+  try {
+    const versions = Buffer.alloc(2, 1);
+    readSync(descriptor, versions, 0, 2, 18);
+    return versions.every((version) => version === 1 || version === 2);
+  } finally {
+    closeSync(descriptor);
+  }
 };
 
 /** Renames the database with its WAL; the names after it. */

@@ -170,6 +170,21 @@ test("a database that cannot be opened is put aside, and a new one begins above 
   expect(found).toMatchObject({ silent: [], toldOf: true });
 });
 
+test.each([
+  ["the write version, with which SQLite opens it read-only", 18],
+  ["the read version", 19],
+  ["the count of free pages", 36],
+  ["the version of the schema", 60],
+])("a hurt bit in the header (%s) does not keep the journal from going on", async (_, byte) => {
+  const directory = copy();
+  const clean = await open(directory);
+  await clean.close();
+  change("journal.db", (bytes) => {
+    bytes[byte] = (bytes[byte] as number) ^ 0x80;
+  })(directory);
+  expect(await examine(directory)).toMatchObject({ silent: [], forged: [] });
+});
+
 test("a database that vanished is reported in full", async () => {
   const directory = copy();
   for (const name of ["journal.db", "journal.db-wal", "journal.db-shm"]) rmSync(join(directory, name), { force: true });
