@@ -100,7 +100,7 @@ test("the inspector sees an import that climbs", () => {
   expect(climbing([{ path: "src/api/server.ts", text: code, code }])).toHaveLength(1);
 });
 
-test("domain and engine import no package and no part of Node", () => {
+test("Law 5: the engine has no clock, no randomness, no I/O, and imports no package; nor has domain", () => {
   const foreign = source
     .filter(({ path }) => ["domain", "engine"].includes(roomOf(path)))
     .flatMap((file) =>

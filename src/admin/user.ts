@@ -4,7 +4,7 @@ import { toIso } from "../domain/time.ts";
 import { AdminError, type AdminPorts, carryOut, readArguments, table } from "./request.ts";
 
 const usage =
-  "user add NAME --role viewer|operator|admin|auditor [--language zh|en] [--streets a,b] [--password …] | password NAME [--password …] | remove NAME | list";
+  "user add NAME --role viewer|operator|admin|auditor [--language zh|en] [--streets a,b] [--session person|display] [--password …] | password NAME [--password …] | remove NAME | list";
 
 /** Accounts of people. A password that is not given is generated and printed once. */
 export const user = async (verb: string, argv: readonly string[], ports: AdminPorts): Promise<string[]> => {
@@ -16,7 +16,7 @@ export const user = async (verb: string, argv: readonly string[], ports: AdminPo
 };
 
 const add = async (argv: readonly string[], ports: AdminPorts): Promise<string[]> => {
-  const { id: username, options } = readArguments(argv, ["role", "language", "streets", "password"]);
+  const { id: username, options } = readArguments(argv, ["role", "language", "streets", "session", "password"]);
   if (find(username, ports) !== undefined) throw new AdminError("exists", `there is a user ${username} already`);
   if (!/^[a-zA-Z0-9._-]{1,64}$/.test(username))
     throw new AdminError("invalid", "a name is 1 to 64 letters, digits, dots and dashes");
@@ -24,8 +24,14 @@ const add = async (argv: readonly string[], ports: AdminPorts): Promise<string[]
   if (!roles.includes(role)) throw new AdminError("invalid", `--role is one of ${roles.join(", ")}`);
   const language = options.language ?? "zh";
   if (language !== "zh" && language !== "en") throw new AdminError("invalid", "--language is zh or en");
+  const session = options.session ?? "person";
+  if (session !== "person" && session !== "display") throw new AdminError("invalid", "--session is person or display");
   const streets = readStreets(options.streets, ports);
-  return await save({ username, role, language, streets, password: "", changedAt: 0 }, options.password, ports);
+  return await save(
+    { username, role, language, streets, session, password: "", changedAt: 0 },
+    options.password,
+    ports,
+  );
 };
 
 const readStreets = (given: string | undefined, { knowledge }: AdminPorts): StreetId[] | null => {
