@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /** File systems of a test's own, which needs root and Linux. */
 
@@ -63,6 +63,41 @@ export const losableDisk = () => {
     },
     remove() {
       for (const path of mounted) run("umount", "--lazy", path);
+      rmSync(root, { recursive: true });
+    },
+  };
+};
+
+/** An ext4 file system in a file, that turns read-only under the programs using it, as after an error of its disk. */
+export const failingDisk = () => {
+  const root = mkdtempSync(join(tmpdir(), "meizhen-failing-"));
+  const image = join(root, "disk.img");
+  const path = join(root, "mounted");
+  run("truncate", "-s", "96M", image);
+  run("mkfs.ext4", "-q", "-F", image);
+  mkdirSync(path);
+  const mount = () => run("mount", "-o", "loop,errors=remount-ro", image, path);
+  mount();
+  return {
+    path,
+    /** `remount,ro` is refused while files are open for writing; the kernel's own way is not. */
+    fail() {
+      const device = basename(execFileSync("findmnt", ["-no", "SOURCE", path]).toString().trim());
+      writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, "1");
+    },
+    /** As after a restart of the machine: checked and mounted anew. Nobody may use it meanwhile. */
+    repair() {
+      run("umount", path);
+      try {
+        run("e2fsck", "-p", image);
+      } catch (error) {
+        // 1: errors were corrected
+        if ((error as { status?: number }).status !== 1) throw error;
+      }
+      mount();
+    },
+    remove() {
+      run("umount", "--lazy", path);
       rmSync(root, { recursive: true });
     },
   };
