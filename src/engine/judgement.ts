@@ -144,6 +144,7 @@ const remember = (judgement: Judgement, { value, quality, beyond }: Judged): voi
 const enter = (judgement: Judgement, reading: Judged): void => {
   judgement.phase = "entering";
   judgement.since = reading.time;
+  judgement.left = 0;
   seen(judgement, reading);
 };
 

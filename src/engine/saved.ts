@@ -143,6 +143,8 @@ const finite = (instant: Instant): Instant | null => (Number.isFinite(instant) ?
 
 const saveJudgement = (judgement: Judgement): SavedJudgement => {
   const { table, phase, since, left, last, arrival, value, quality, pastSince, pastCleared } = judgement;
+  // of an idle one nothing else is ever read again
+  if (phase === "idle") return [table.limit.id, phase, 0, 0, 0, 0, 0, 1, 0, 0, pastSince, pastCleared];
   const [beyond, unknown] = [judgement.beyond ? 1 : 0, judgement.unknown ? 1 : 0] as const;
   return [table.limit.id, phase, since, left, last, arrival, value, quality, beyond, unknown, pastSince, pastCleared];
 };

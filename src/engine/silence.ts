@@ -78,7 +78,8 @@ export const watchProperties = (scene: Scene): void => {
   const { district, thing, table } = scene;
   const now = district.draft.at;
   if (now < thing.leftOutAt && !somethingLeftOut(thing)) return;
-  thing.leftOutAt = notDue;
+  // one that has not reported yet cannot be left out before this
+  thing.leftOutAt = now + table.silence;
   for (const stream of thing.streams.values()) {
     const due = leftOutSince(scene, stream) + table.silence;
     if (stream.arrival === now) returned(scene, stream);

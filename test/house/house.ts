@@ -5,7 +5,7 @@ import type { Command, Entry, Journaled, Seq } from "../../src/domain/entry.ts";
 import type { Registry } from "../../src/domain/registry.ts";
 import type { LimitId, ThingId } from "../../src/domain/thing.ts";
 import { type Instant, second } from "../../src/domain/time.ts";
-import { createEngine, type Engine } from "../../src/engine/engine.ts";
+import { createEngine, type Engine, type EngineState } from "../../src/engine/engine.ts";
 import { registry as someRegistry } from "./district.ts";
 import { createMemoryStore, type MemoryStore } from "./memory-store.ts";
 
@@ -204,14 +204,24 @@ export type Cut = (journaled: Journaled) => "go on" | "commit" | "restart";
 /** The journal through the fold into a fresh store. */
 export const play = (entries: readonly Journaled[], cut: Cut): MemoryStore => {
   const store = createMemoryStore();
-  const begin = (): Engine => createEngine({ known: store, state: store.engineState(), registry: store.registry() });
-  let engine = begin();
+  return playOn(store, store.engineState(), entries, cut);
+};
+
+/** Goes on with a store that has entries already, from a state of the fold. */
+export const playOn = (
+  store: MemoryStore,
+  state: EngineState,
+  entries: readonly Journaled[],
+  cut: Cut = () => "go on",
+): MemoryStore => {
+  const begin = (from: EngineState): Engine => createEngine({ known: store, state: from, registry: store.registry() });
+  let engine = begin(state);
   for (const journaled of entries) {
     engine.apply(journaled);
     const verdict = cut(journaled);
     if (verdict === "go on" && journaled !== entries.at(-1)) continue;
     store.commit(engine.take(), journaled.seq);
-    if (verdict === "restart") engine = begin();
+    if (verdict === "restart") engine = begin(store.engineState());
   }
   return store;
 };
