@@ -1,13 +1,13 @@
 import { reactive, readonly } from "vue";
 import { liveAddress, Problem } from "./api.ts";
 import { instant, second } from "./clock.ts";
+import { createParser, type EventHandler } from "./event-stream.ts";
 
 /**
  * The live stream (server-sent events), read with fetch rather than EventSource: only so can a refused session be told
  * from a lost network, and silence of the stream be told from a quiet district. It reconnects by itself with
  * `Last-Event-ID`, so nothing is missed within the 24 h that the service keeps.
  */
-type Handler = (event: string, data: unknown) => void;
 
 /** The service writes at least every 10 s; twice that and a little without a byte is a dead stream. */
 const silenceMax = 25 * second;
@@ -26,7 +26,7 @@ let running: AbortController | null = null;
 let current: AbortController | null = null;
 
 /** Begins to follow the district; what `handle` is given has the shape of the GET of the same noun. */
-export const follow = (handle: Handler, onUnauthorized: () => void): void => {
+export const follow = (handle: EventHandler, onUnauthorized: () => void): void => {
   unfollow();
   const controller = new AbortController();
   running = controller;
@@ -48,7 +48,7 @@ export const watchThings = (things: readonly string[]): void => {
   current?.abort("things");
 };
 
-const run = async (signal: AbortSignal, handle: Handler, onUnauthorized: () => void): Promise<void> => {
+const run = async (signal: AbortSignal, handle: EventHandler, onUnauthorized: () => void): Promise<void> => {
   let failures = 0;
   while (!signal.aborted) {
     const attempt = new AbortController();
@@ -73,7 +73,7 @@ const run = async (signal: AbortSignal, handle: Handler, onUnauthorized: () => v
 const readStream = async (
   signal: AbortSignal,
   attempt: AbortController,
-  handle: Handler,
+  handle: EventHandler,
   opened: () => void,
 ): Promise<void> => {
   const headers: Record<string, string> = { accept: "text/event-stream" };
@@ -84,7 +84,9 @@ const readStream = async (
     if (!response.ok || response.body === null) throw new Problem(response.status, "live", response.statusText);
     opened();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    const parse = createParser(handle);
+    const parse = createParser(handle, (id) => {
+      lastEventId = id;
+    });
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
@@ -96,38 +98,6 @@ const readStream = async (
     }
   } finally {
     clearTimeout(watchdog);
-  }
-};
-
-/** Splits the stream into events (WHATWG HTML, 9.2.6); comments and unknown fields are passed over. */
-export const createParser = (handle: Handler): ((chunk: string) => void) => {
-  let rest = "";
-  let event = "";
-  let id = lastEventId;
-  let data: string[] = [];
-  const line = (text: string): void => {
-    if (text === "") {
-      // only a whole event moves the place that is resumed from
-      lastEventId = id;
-      if (data.length > 0) dispatch(event, data.join("\n"), handle);
-      event = "";
-      data = [];
-    } else if (text.startsWith("data:")) data.push(text.slice(5).replace(/^ /, ""));
-    else if (text.startsWith("event:")) event = text.slice(6).trim();
-    else if (text.startsWith("id:")) id = text.slice(3).trim();
-  };
-  return (chunk) => {
-    const lines = (rest + chunk).split(/\r?\n/);
-    rest = lines.pop() ?? "";
-    for (const text of lines) line(text);
-  };
-};
-
-const dispatch = (event: string, data: string, handle: Handler): void => {
-  try {
-    handle(event === "" ? "message" : event, JSON.parse(data));
-  } catch {
-    // an event that is no JSON is not ours; the next one may be
   }
 };
 

@@ -1,3 +1,4 @@
+import { nextTick } from "vue";
 import { createRouter, createWebHistory } from "vue-router";
 import Overview from "./pages/overview.vue";
 import { onLeave, resume } from "./session.ts";
@@ -25,6 +26,12 @@ router.beforeEach(async (to) => {
     // no answer from the service: the sign-in page says so when it is tried
   }
   return { name: "sign-in", query: to.fullPath === "/" ? {} : { to: to.fullPath } };
+});
+
+/** A screen reader, and the next press of Tab, begin where the new page begins. */
+router.afterEach((to, from, failure) => {
+  if (failure !== undefined || to.path === from.path || from.matched.length === 0) return;
+  void nextTick(() => document.getElementById("main")?.focus({ preventScroll: true }));
 });
 
 onLeave(() => {

@@ -2,6 +2,7 @@ import { zoneOffset } from "../clock.ts";
 import type { Bucket, Limit, RawPoint } from "../shapes.ts";
 import type { Palette } from "../theme.ts";
 import type { EChartsCoreOption } from "./kit.ts";
+import { type Cell, type Range, valueRange, withGaps } from "./shape-of-line.ts";
 
 export type Samples =
   | { readonly kind: "raw"; readonly points: readonly RawPoint[] }
@@ -32,18 +33,6 @@ export type Trend = {
 /** The axis counts in UTC and is given the district's local time, so that its ticks fall on the district's hours. */
 const local = (ms: number): number => ms + zoneOffset;
 const toUtc = (ms: number): number => ms - zoneOffset;
-type Cell = readonly [time: number, value: number | null, ...rest: (number | null)[]];
-
-/** A break (null) where the time between neighbours says that nothing was heard, and where there is no value. */
-export const withGaps = (cells: readonly Cell[], gap: number): Cell[] => {
-  const drawn: Cell[] = [];
-  for (const cell of cells) {
-    const last = drawn.at(-1);
-    if (last !== undefined && cell[0] - last[0] > gap) drawn.push([last[0] + gap / 2, null]);
-    drawn.push(cell);
-  }
-  return drawn;
-};
 
 /** Faulty readings are shown as marks beside the line, never as part of it: the line is what is believed. */
 const rawSeries = ({ points }: { points: readonly RawPoint[] }, trend: Trend, range: Range): object[] => {
@@ -184,25 +173,6 @@ export const timeLabels = {
   hour: "{HH}:{mm}",
   minute: "{HH}:{mm}",
   second: "{HH}:{mm}:{ss}",
-};
-
-type Range = { readonly min: number; readonly max: number };
-/** Room for the data and for the limits that lie near it; a limit far away must not press the line flat. */
-export const valueRange = (data: readonly number[], limits: readonly number[]): Range => {
-  if (data.length === 0 && limits.length === 0) return { min: 0, max: 1 };
-  const seen = data.length > 0 ? data : limits;
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of seen) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  const reach = Math.max(high - low, Math.abs(high) * 0.1, 1e-6) * 4;
-  for (const limit of limits) {
-    if (limit < low && low - limit <= reach) low = limit;
-    if (limit > high && limit - high <= reach) high = limit;
-  }
-  const room = Math.max(high - low, Math.abs(high) * 0.05, 1e-6) * 0.12;
-  return { min: low >= 0 && low - room < 0 ? 0 : low - room, max: high + room };
 };
 
 /** Built of text nodes: what a device or a register says never becomes markup. */

@@ -50,6 +50,7 @@ export const en: Catalog = {
     forbidden: "Your account may not do this.",
     notFound: "Not found, or not in your streets.",
     ended: "Your session has ended; please sign in again.",
+    replay: "Not replayed: {detail}",
     busy: "The service is busy; try again in a moment.",
     blocked: "The service can't write now, so this was not recorded; try again later.",
     slow: "Recorded, and being carried out; the result will show.",

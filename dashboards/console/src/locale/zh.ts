@@ -42,6 +42,7 @@ export const zh = {
     forbidden: "您的账户无权这样做。",
     notFound: "找不到，或不在您负责的街道内。",
     ended: "登录已过期，请重新登录。",
+    replay: "没有重放：{detail}",
     busy: "服务正忙，请稍后再试。",
     blocked: "服务现在无法写入，操作没有记下，请稍后再试。",
     slow: "操作已记下，正在处理，稍后会显示结果。",

@@ -24,6 +24,8 @@ export const useFailure = () => {
   const { t } = useFormat();
   return (error: unknown): string => {
     if (!(error instanceof Problem)) return t("problem.server", { status: String(error) });
+    // what it says is why: replayed before, or refused again by the rules of now
+    if (error.code === "already_replayed") return t("problem.replay", { detail: error.message });
     const key = byCode[error.code] ?? byStatus[error.status];
     if (key !== undefined) return t(key);
     if (error.status === 400) return t("problem.shape", { detail: error.message });
