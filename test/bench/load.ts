@@ -6,7 +6,8 @@ import { parseArgs } from "node:util";
 //
 //   node test/bench/load.ts --port N --clients 20 --window 100 --messages 200000 --values 1
 //
-// Prints one line of JSON when all are acknowledged: how many, in how many seconds, and the rate.
+// Prints one line of JSON when all are acknowledged: how many, since when (every `ts` is at or after it), in how many
+// seconds, and the rate.
 
 type Options = {
   readonly port: number;
@@ -104,4 +105,4 @@ const share = Math.ceil(options.messages / options.clients);
 await Promise.all(Array.from({ length: options.clients }, (_, at) => run(options, at, share, began)));
 const seconds = (performance.now() - start) / 1000;
 const messages = share * options.clients;
-process.stdout.write(`${JSON.stringify({ messages, seconds, rate: messages / seconds })}\n`);
+process.stdout.write(`${JSON.stringify({ messages, began, seconds, rate: messages / seconds })}\n`);

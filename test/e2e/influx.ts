@@ -9,6 +9,8 @@ export type InfluxServer = {
   readonly version: "1" | "2";
   readonly url: string;
   readonly port: number;
+  /** Of the process that runs now. */
+  pid(): number;
   readonly token: string;
   readonly org: string;
   readonly bucket: string;
@@ -132,6 +134,7 @@ const run = async (plan: Plan) => {
     version: plan.version,
     url,
     port: plan.port,
+    pid: () => running.pid as number,
     token: plan.version === "2" ? token : "",
     org,
     bucket,
