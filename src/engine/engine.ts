@@ -112,7 +112,7 @@ const take = (district: District): Changes => {
   const { touched, lastTick, runningSince } = district;
   const things = touched.map((thing) => {
     thing.touched = false;
-    for (const stream of thing.streams.values()) if (stream.pending.length > 0) stream.pending = [];
+    for (const stream of thing.streams.values()) stream.pending.clear();
     thing.retiredPending.clear();
     return saveThing(thing);
   });

@@ -76,7 +76,7 @@ const takeOne = (scene: Scene, reading: Reading<Stream>, delivery: Delivery, tak
     receivedAt,
   };
   district.draft.observations.push(observation);
-  stream.pending.push(observation);
+  stream.pending.add(observation);
   stream.arrival = arrival;
   remember(scene, stream, observation, inOrder);
   if (value !== null && stream.judgements.length > 0) taken.push({ stream, observation, value, inOrder });
@@ -112,11 +112,8 @@ const undatedTime = (scene: Scene, stream: Stream, receivedAt: Instant): Instant
 /** The stored value at exactly this time, which lies not beyond the frontier; undefined: none. */
 const valueAt = ({ district }: Scene, stream: Stream, time: Instant): number | null | undefined => {
   if (time === stream.frontier) return stream.value;
-  const pending = stream.pending;
-  for (let place = pending.length - 1; place >= 0; place--) {
-    const observation = pending[place] as Observation;
-    if (observation.time === time) return observation.value;
-  }
+  const pending = stream.pending.at(time);
+  if (pending !== undefined) return pending.value;
   if (stream.id === 0) return undefined;
   return district.known.observationAt(stream.id, time)?.value;
 };

@@ -1,10 +1,11 @@
 import type { Alarm } from "../domain/alarm.ts";
-import type { DatastreamId, Observation } from "../domain/change.ts";
+import type { DatastreamId } from "../domain/change.ts";
 import type { Property } from "../domain/kind.ts";
 import type { Quality } from "../domain/quality.ts";
 import type { LimitId, Presence, PropertyId, ThingId } from "../domain/thing.ts";
 import type { Instant } from "../domain/time.ts";
 import { idleJudgement, type Judgement } from "./judgement.ts";
+import { createPending, type Pending } from "./pending.ts";
 import { createRainfall, createWindow, type Rainfall, type SavedRainfall, type Window } from "./recent.ts";
 import { type LimitTable, rainKind, rainProperty, type ThingTable } from "./registry.ts";
 
@@ -38,7 +39,7 @@ export type Stream = {
   readonly window: Window | null;
   readonly rainfall: Rainfall | null;
   /** Stored since the last commit: what the store cannot be asked for yet. */
-  pending: Observation[];
+  pending: Pending;
 };
 
 /** A judgement that is not idle, or has been raised before. */
@@ -88,7 +89,7 @@ export type ThingMemory = {
   /** As saved, of properties that the kind no longer has: in case they return. */
   retired: Map<string, SavedStream>;
   /** As `pending` of a stream, of those. */
-  readonly retiredPending: Map<string, Observation[]>;
+  readonly retiredPending: Map<string, Pending>;
   /** Occurrences that are not normal, at most one of a limit; late ones of the past are the store's. */
   readonly alarms: Map<LimitId, Alarm>;
   /** Until when a limit is unheard. */
@@ -151,7 +152,7 @@ export const createStream = (thing: ThingMemory, property: Property, table: Thin
   late: null,
   window: table?.watched.has(property.id) ? createWindow() : null,
   rainfall: table?.kind.id === rainKind && property.id === rainProperty ? createRainfall() : null,
-  pending: [],
+  pending: createPending(),
 });
 
 const limitsOf = (table: ThingTable | null, property: PropertyId): readonly LimitTable[] =>

@@ -70,7 +70,7 @@ const bindThing = (thing: ThingMemory, table: ThingTable | null): void => {
     const stream = createStream(thing, property, table);
     const saved = thing.retired.get(property.id);
     if (saved !== undefined) loadStream(stream, saved);
-    stream.pending = thing.retiredPending.get(property.id) ?? [];
+    stream.pending = thing.retiredPending.get(property.id) ?? stream.pending;
     thing.retired.delete(property.id);
     thing.retiredPending.delete(property.id);
     thing.streams.set(property.id, stream);
