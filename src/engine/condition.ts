@@ -1,8 +1,8 @@
 import type { Calendar } from "../domain/calendar.ts";
-import { rounded } from "../domain/limit.ts";
+import { type Condition, rounded } from "../domain/limit.ts";
 import type { Instant } from "../domain/time.ts";
 import type { Scene } from "./district.ts";
-import { type Changing, type LimitTable, rainProperty } from "./registry.ts";
+import { type LimitTable, rainProperty } from "./registry.ts";
 
 /** Whether a limit applies; `unknown` counts as yes, and is noted (SEMANTICS 2.5). */
 export type Applies = "yes" | "no" | "unknown";
@@ -24,8 +24,11 @@ const allOf = (scene: Scene, { conditions }: LimitTable, time: Instant): Applies
   return verdict;
 };
 
-const holds = (scene: Scene, condition: Changing, time: Instant): Applies => {
+const holds = (scene: Scene, condition: Condition, time: Instant): Applies => {
   switch (condition.kind) {
+    // one that is told was settled when the tables were made
+    case "attribute":
+      return "unknown";
     case "property": {
       const window = scene.thing.streams.get(condition.property)?.window;
       const value = window?.at(time, scene.table.silence);
@@ -61,14 +64,19 @@ const inSeason = (calendar: Calendar, time: Instant, from: string, to: string): 
   return from <= to ? from <= day && day <= to : day >= from || day <= to;
 };
 
-/** Brackets of one rule: the same side of the same property, told apart by the same other property. */
+/** Brackets of one rule: the same side of the same property, told apart by the same other property or attribute. */
 const strictersOf = ({ table }: Scene, limit: LimitTable): readonly LimitTable[] => {
-  const decides = limit.conditions.find((condition) => condition.kind === "property");
-  if (decides === undefined) return [];
+  const subjects = limit.conditions.flatMap(subjectOf);
+  if (subjects.length === 0) return [];
   return table.limits.filter(
     (other) =>
       other.side === limit.side &&
       (limit.high ? other.setpoint < limit.setpoint : other.setpoint > limit.setpoint) &&
-      other.conditions.some((condition) => condition.kind === "property" && condition.property === decides.property),
+      other.conditions.flatMap(subjectOf).some((subject) => subjects.includes(subject)),
   );
+};
+
+const subjectOf = (condition: Condition): string[] => {
+  if (condition.kind === "property") return [`property ${condition.property}`];
+  return condition.kind === "attribute" ? [`attribute ${condition.attribute}`] : [];
 };

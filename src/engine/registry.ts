@@ -10,9 +10,6 @@ import { responsibleFor, responsibleForHouse } from "./routing.ts";
 // The registry as the engine needs it: every question that a reading could ask has been answered before, so that
 // judging a reading searches nothing.
 
-/** A condition that can change from one reading to the next; attributes are settled when the tables are made. */
-export type Changing = Exclude<Condition, { kind: "attribute" }>;
-
 export type LimitTable = {
   readonly limit: Limit;
   readonly property: Property;
@@ -20,7 +17,8 @@ export type LimitTable = {
   readonly setpoint: number;
   /** Setpoints of one property, side and statistic: the outer one suppresses the inner (SEMANTICS 2.6). */
   readonly side: string;
-  readonly conditions: readonly Changing[];
+  /** What is asked at each reading; attributes that the thing has are settled when the tables are made. */
+  readonly conditions: readonly Condition[];
 };
 
 export type ThingTable = {
@@ -148,17 +146,24 @@ const thingTable = (
     silence: silentIntervals * interval,
     backlog: Math.max(backlogMin, 3 * interval),
     properties,
-    limits: limits.filter(({ limit }) => limit.when.every((condition) => holdsFor(thing, condition))),
+    limits: limits.flatMap((table) => forThing(thing, table)),
     watched,
     responsible: responsibleFor(registry, thing, kind.queue),
   };
 };
 
-/** Whether an attribute's condition holds; the others are open. */
-const holdsFor = (thing: Thing, condition: Condition): boolean => {
-  if (condition.kind !== "attribute") return true;
-  const value = Object.hasOwn(thing.attributes, condition.attribute)
-    ? thing.attributes[condition.attribute]
-    : undefined;
-  return value !== undefined && condition.oneOf.includes(value);
+/**
+ * The limit as it stands for a thing: gone where an attribute says that it does not apply. What the thing does not say
+ * of itself stays among the conditions, and is unknown at each reading (SEMANTICS 2.5).
+ */
+const forThing = (thing: Thing, table: LimitTable): LimitTable[] => {
+  const open = [...table.conditions];
+  for (const condition of table.limit.when) {
+    if (condition.kind !== "attribute") continue;
+    const { attribute, oneOf } = condition;
+    const value = Object.hasOwn(thing.attributes, attribute) ? thing.attributes[attribute] : undefined;
+    if (value === undefined || value === "") open.push(condition);
+    else if (!oneOf.includes(value)) return [];
+  }
+  return [open.length === table.conditions.length ? table : { ...table, conditions: open }];
 };

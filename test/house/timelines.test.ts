@@ -528,6 +528,15 @@ describe("conditions (2.5)", () => {
         .map((alarm) => alarm.thing),
     ).toEqual(["w1"]);
   });
+  test("an attribute that a thing does not have is unknown: the strictest of the limits that it decides applies, noted", () => {
+    const of = (id: string, setpoint: number, value: string) =>
+      limit({ id, setpoint, when: [{ kind: "attribute", attribute: "class", oneOf: [value] }] });
+    const house = openHouse(
+      registry({ kinds: [kind("water", { limits: [of("first", 1, "1"), of("second", 3, "2")] })] }),
+    );
+    reads(house, everyMinute("10:00", "10:02", 5));
+    expect(house.store().alarms()).toMatchObject([{ limit: "first", notes: ["condition_unknown"] }]);
+  });
 });
 
 test("a gap longer than the silence interval counts for a breach, and never for the all-clear (2.3)", () => {
