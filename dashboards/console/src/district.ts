@@ -1,7 +1,7 @@
 import { computed, ref, shallowReactive, shallowRef } from "vue";
 import { api, Problem, readiness } from "./api.ts";
 import { connection, follow, unfollow } from "./live.ts";
-import type { Alarm, Kind, Priority, RawPoint, Readiness, Series, Target, Thing } from "./shapes.ts";
+import type { Alarm, Kind, Named, Priority, RawPoint, Readiness, Series, Target, Text, Thing } from "./shapes.ts";
 
 /**
  * What the console knows of the district: read once, then moved by the live stream. A page reads from here and asks the
@@ -14,16 +14,19 @@ export const alarms = shallowReactive(new Map<string, Alarm>());
 export const targets = shallowRef<readonly Target[] | null>(null);
 /** Whether the service computes target figures at all. */
 export const targetsKnown = ref<"loading" | "known" | "absent">("loading");
+type Names = ReadonlyMap<string, Text>;
+/** What the register calls streets, grids and people; without it their ids show. */
+export const names = shallowRef<{ district: Text | null; street: Names; grid: Names; person: Names }>({
+  district: null,
+  street: new Map(),
+  grid: new Map(),
+  person: new Map(),
+});
 export const ready = shallowRef<Readiness>({ ready: true, causes: [] });
 /** `failed` holds why the first reading of the district did not succeed. */
 export const loading = ref<"idle" | "loading" | "loaded" | "failed">("idle");
 export const loadProblem = shallowRef<Problem | null>(null);
 
-const sevenDays = 7 * 86_400_000;
-
-/** Active is all but normal; a late one leaves the list after seven days (SURFACE, section 5). */
-export const isActive = (alarm: Alarm, at: number): boolean =>
-  alarm.state !== "normal" && !(alarm.late && at - Date.parse(alarm.raisedAt) > sevenDays);
 /** Somebody should hear of it now: not shelved, not suppressed, not out of service, not about the past only. */
 export const isHeard = (alarm: Alarm): boolean =>
   alarm.shelvedUntil === null && alarm.suppressedBy === null && !alarm.outOfService && !alarm.late;
@@ -74,6 +77,17 @@ const readTargets = async (): Promise<void> => {
   }
 };
 
+const readNames = async (): Promise<void> => {
+  const site = await api.site();
+  const entries = (list: readonly Named[]) => list.map((one) => [one.id, one.name] as const);
+  names.value = {
+    district: site.district?.name ?? null,
+    street: new Map(entries(site.streets)),
+    grid: new Map(entries(site.grids)),
+    person: new Map(entries(site.people)),
+  };
+};
+
 const readReadiness = async (): Promise<void> => {
   try {
     ready.value = await readiness();
@@ -87,7 +101,8 @@ const readAll = async (): Promise<void> => {
   fill(kinds, allKinds, (kind) => kind.kind);
   fill(things, allThings, (thing) => thing.id);
   fill(alarms, active, (alarm) => alarm.id);
-  await Promise.all([readTargets(), readReadiness()]);
+  const readSite = allKinds.some((kind) => kind.attributes !== undefined) ? readNames() : null;
+  await Promise.all([readTargets(), readReadiness(), readSite]);
 };
 
 const load = async (): Promise<void> => {

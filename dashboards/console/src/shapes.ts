@@ -44,7 +44,19 @@ export type Condition =
   | { readonly kind: "attribute"; readonly attribute: string; readonly oneOf: readonly string[] }
   | { readonly kind: "property" | "dry" | "season" };
 
+/** A column of the fleet file; no values: it may say anything. */
+export type Attribute = Named & { readonly values: readonly Named[] };
+export type Named = { readonly id: string; readonly name: Text };
+export type Site = {
+  readonly district: (Named & { readonly zone: string }) | null;
+  readonly streets: readonly Named[];
+  readonly grids: readonly Named[];
+  readonly people: readonly Named[];
+};
+
 export type Kind = {
+  /** A service that has them has `/site` too. */
+  readonly attributes?: readonly Attribute[];
   readonly kind: string;
   readonly name: Text;
   /** The reporting interval. */

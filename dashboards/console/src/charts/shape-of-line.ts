@@ -22,7 +22,7 @@ export const valueRange = (data: readonly number[], limits: readonly number[]): 
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  const reach = Math.max(high - low, Math.abs(high) * 0.1, 1e-6) * 4;
+  const reach = Math.max((high - low) * 6, Math.abs(high) * 4, 1e-6);
   for (const limit of limits) {
     if (limit < low && low - limit <= reach) low = limit;
     if (limit > high && limit - high <= reach) high = limit;
