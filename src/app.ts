@@ -155,9 +155,10 @@ export const startHouse = async (config: Config, parts: Parts = {}): Promise<Hou
   ]);
   const ground = await layGround(config, true, parts);
   try {
+    // loading its modules takes as long as the introduction; it opens its door when it is first told of the health
+    const desk = start(ground, config, "desk", deskOf(config, httpTls));
     const generatedPassword = await introduceInTime(ground, config, registry);
     if (config.INFLUX_URL !== undefined) start(ground, config, "deliver", historianOf(config, config.INFLUX_URL));
-    const desk = start(ground, config, "desk", deskOf(config, httpTls));
     ground.health.onChange((health) => desk.tell(health));
     const broker = createBroker(brokerOf(ground, config, mqttTls));
     const http = (await Promise.race([

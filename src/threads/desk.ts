@@ -15,9 +15,12 @@ await runThread<DeskData>("desk", async ({ data, telemetry, signal, onTold, metr
   const knowledge = openKnowledge({ path: data.storePath, watermark: openWatermark(data.cursor) });
   const journal = joinJournal(data.journal, { telemetry });
   let health: HouseHealth = { ready: true, causes: [] };
+  const told = Promise.withResolvers<void>();
   onTold((body) => {
     health = body as HouseHealth;
+    told.resolve();
   });
+  signal.addEventListener("abort", () => told.resolve());
   const { host, port, tls, publicUrl, trustedProxies, consoleFolder } = data;
   const server = createServer({
     ...{ knowledge, journal, clock: systemClock, telemetry, randomBytes, consoleFolder },
@@ -25,6 +28,8 @@ await runThread<DeskData>("desk", async ({ data, telemetry, signal, onTold, metr
     health: () => health,
     metrics: metricsOfAll,
   });
+  // the door opens once the house has taken its devices folder and accounts
+  await told.promise;
   const listening = await server.listen();
   const finished = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   return {
