@@ -22,6 +22,8 @@ export const serveConsole = async (app: FastifyInstance, folder: string | null):
       index: false,
       dotfiles: "ignore",
       cacheControl: false,
+      // the build lays .br and .gz beside each file
+      preCompressed: true,
       setHeaders: ({ raw }, path) => void raw.setHeader("cache-control", cacheOf(path)),
     });
   }

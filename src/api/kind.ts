@@ -32,12 +32,15 @@ const limit = z.strictObject({
   grade: z.string(),
   advice: text,
 });
+const named = z.strictObject({ id: z.string(), name: text });
 const kind = z.strictObject({
   kind: z.string(),
   name: text,
   level: z.enum(["bronze", "silver", "gold"]),
   everyMs: z.int(),
   queue: z.string(),
+  /** Columns of the fleet file, with the words for what they may say; no values: anything. */
+  attributes: z.array(named.extend({ values: z.array(named) })),
   properties: z.array(property),
   limits: z.array(limit),
 });
@@ -79,6 +82,11 @@ const shown = (of: Kind): z.output<typeof kind> => ({
   level: of.level,
   everyMs: of.every,
   queue: of.queue,
+  attributes: (of.attributes ?? []).map(({ id, name, values }) => ({
+    id,
+    name,
+    values: values.map((one) => ({ id: one.id, name: one.name })),
+  })),
   properties: of.properties.map(({ id, name, unit, type, span }) => ({
     id,
     name,

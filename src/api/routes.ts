@@ -9,11 +9,13 @@ import { observationRoutes } from "./observation.ts";
 import { rejectionRoutes } from "./rejection.ts";
 import type { Route } from "./route.ts";
 import { sessionRoutes } from "./session.ts";
+import { siteRoutes } from "./site.ts";
 import { thingRoutes } from "./thing.ts";
 
 /** Every address that answers, with who may: the one table that the server, the OpenAPI document and the tests read. */
 export const routes = (desk: Desk): readonly Route[] => [
   ...sessionRoutes(desk),
+  ...siteRoutes(desk),
   ...kindRoutes(desk),
   ...thingRoutes(desk),
   ...observationRoutes(desk),

@@ -308,6 +308,15 @@ test("kinds show their properties, and their limits with standard and clause", a
   expect((await get("/api/v1/kinds/submarine")).status).toBe(404);
 });
 
+test("the site names streets, grids and people, only those in sight, and no way to reach anybody", async () => {
+  const whole = (await get("/api/v1/site")).body;
+  expect(whole.streets.map((one: { id: string }) => one.id).sort()).toEqual([...streets].sort());
+  expect(whole.people[0]).toEqual({ id: expect.any(String), name: { zh: expect.any(String), en: expect.any(String) } });
+  const own = (await get("/api/v1/site", "tianhe")).body;
+  expect(own.streets).toHaveLength(1);
+  expect(own.grids.every((one: { street: string }) => one.street === own.streets[0].id)).toBe(true);
+});
+
 test("a target that nobody has computed is unknown, never met", async () => {
   const { items } = (await get("/api/v1/targets?month=2026-11")).body;
   expect(items).toHaveLength(2);
