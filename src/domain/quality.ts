@@ -2,7 +2,6 @@
 export type Quality = 1 | 2 | 3 | 4 | 9;
 
 export const good: Quality = 1;
-export const notEvaluated: Quality = 2;
 export const suspect: Quality = 3;
 export const fail: Quality = 4;
 export const missing: Quality = 9;

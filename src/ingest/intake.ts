@@ -44,7 +44,7 @@ export const createIntake = (journal: Pick<Journal, "append">): Intake => {
     const group = forming;
     forming = newGroup();
     appending.push(group);
-    append(journal, group).then((outcome) => {
+    void append(journal, group).then((outcome) => {
       group.outcome = outcome;
       answer();
     });
