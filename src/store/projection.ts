@@ -6,6 +6,7 @@ import { type Instant, minute } from "../domain/time.ts";
 import { checkChanges, isEmpty } from "./check.ts";
 import type { Database } from "./database.ts";
 import { projectEvent } from "./events.ts";
+import { commitLarge, freshCalmMax } from "./fresh.ts";
 import { createLedgerTally, type LedgerTally } from "./ledger.ts";
 import { createMemory } from "./memory.ts";
 import { mergeFresh } from "./merge.ts";
@@ -23,7 +24,7 @@ export type Projection = {
   merge(): void;
 };
 
-/** Changes to tables: the one writer of knowledge. Merges when `freshMax` observations are fresh. */
+/** Changes to tables: the one writer of knowledge. Merges when `freshMax` observations are fresh, sooner while commits are small. */
 export const createProjection = (source: Source, freshMax: number): Projection => {
   const { db, calendar } = source;
   const fresh = source.fresh();
@@ -90,7 +91,8 @@ export const createProjection = (source: Source, freshMax: number): Projection =
         if (!isEmpty(changes)) write(changes, through, now);
         db.run("UPDATE progress SET seq = ?, at = ?", through, now);
         rememberClock(db, now, through);
-        if (fresh.count() >= freshMax) mergeNow(through);
+        const calm = changes.observations.length < commitLarge;
+        if (fresh.count() >= (calm ? Math.min(freshCalmMax, freshMax) : freshMax)) mergeNow(through);
       });
     },
     merge() {
