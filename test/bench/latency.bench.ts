@@ -1,4 +1,5 @@
-import { readFileSync, rmSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { adminPassword, type Service, signIn, startService, temporaryFolder } from "../e2e/service.ts";
 import { toiletOf, topicOf, waterOf, widerDistrict } from "./district.ts";
@@ -29,6 +30,23 @@ const latency = (what: string, sample: Sample, p99Max: number): void => {
 };
 const residentMb = ({ pid }: Service): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+
+/** How long the disk itself takes for what an acknowledgement waits for, with nobody of ours at work. */
+const disk = async (folder: string): Promise<void> => {
+  const sample = createSample();
+  const file = openSync(join(folder, "disk"), "w");
+  const page = Buffer.alloc(4_096);
+  for (let at = 0; at < 400; at++) {
+    await delay(5);
+    const before = performance.now();
+    writeSync(file, page);
+    fdatasyncSync(file);
+    sample.add(performance.now() - before);
+  }
+  closeSync(file);
+  rows.push({ what: "the disk alone, a synced page, p50", figure: ms(sample.percentile(0.5)), goal: "", met: true });
+  rows.push({ what: "the disk alone, a synced page, p99", figure: ms(sample.percentile(0.99)), goal: "", met: true });
+};
 
 /** Microseconds of CPU so far: of this machine, and of the service with this generator. */
 const cpuUs = ({ pid }: Service) => {
@@ -134,6 +152,7 @@ const memory = async (env: Record<string, string>): Promise<void> => {
 
 const folder = temporaryFolder("latency");
 const env = { MEIZHEN_DEVICES_DIR: widerDistrict(folder, clients, alarms.rate * alarms.seconds) };
+await disk(folder);
 const service = await startService({ env });
 try {
   let sample = createSample();
