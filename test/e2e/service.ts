@@ -14,6 +14,7 @@ export const temporaryFolder = (name = "house"): string => mkdtempSync(join(tmpd
 export type Service = {
   readonly mqtt: number;
   readonly http: number;
+  readonly mqtts: number | undefined;
   readonly pid: number;
   readonly url: string;
   readonly dataDir: string;
@@ -76,6 +77,7 @@ export const startService = async (options: ServiceOptions = {}): Promise<Servic
   return {
     mqtt: ready.mqtt,
     http: ready.http,
+    mqtts: ready.mqtts,
     pid: child.pid as number,
     url,
     dataDir,
@@ -98,14 +100,14 @@ const firstLine = async (
   child: ChildProcess,
   exited: Promise<number | null>,
   log: readonly string[],
-): Promise<{ mqtt: number; http: number }> => {
+): Promise<{ mqtt: number; http: number; mqtts?: number }> => {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   const ended = exited.then((code) => {
     throw new Error(`the service ended with ${code} before it was ready:\n${log.slice(-30).join("\n")}`);
   });
   for (;;) {
     const [line] = (await Promise.race([once(lines, "line"), ended])) as [string];
-    if (line.includes('"ready"')) return JSON.parse(line) as { mqtt: number; http: number };
+    if (line.includes('"ready"')) return JSON.parse(line) as { mqtt: number; http: number; mqtts?: number };
   }
 };
 

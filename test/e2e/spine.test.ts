@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type InfluxServer, influx2Absent, startInflux2 } from "./influx.ts";
+import { runMain } from "./main.ts";
 import { connectPublisher } from "./publisher.ts";
 import { adminPassword, type Service, signIn, startService, until } from "./service.ts";
+import { devicesWithSixthKind } from "./sixth-kind.ts";
 
 // One reading, from the socket to InfluxDB, to an alarm, to the API, the live view and an observer, with real parts.
 
@@ -239,4 +241,74 @@ test.skipIf(skipped)(
     await publisher.end();
   },
   90_000,
+);
+
+test.skipIf(skipped)("what InfluxDB lost is written again by command, out of the store", async () => {
+  const gone = await influx.request(`/query?db=${influx.bucket}&q=${encodeURIComponent('DROP MEASUREMENT "water"')}`, {
+    method: "POST",
+  });
+  const dropped = gone.ok
+    ? gone
+    : await influx.request(`/api/v2/delete?org=${influx.org}&bucket=${influx.bucket}`, {
+        method: "POST",
+        body: JSON.stringify({
+          start: "1970-01-01T00:00:00Z",
+          stop: "2100-01-01T00:00:00Z",
+          predicate: '_measurement="water"',
+        }),
+      });
+  expect(dropped.ok).toBe(true);
+  const count = async () => (await influx.query(`SELECT * FROM "water" WHERE "thing" = 'water-tianhe-1'`)).length;
+  await until(count, (rows) => rows === 0);
+  const env = {
+    INFLUX_URL: influx.url,
+    INFLUX_TOKEN: influx.token,
+    INFLUX_ORG: influx.org,
+    INFLUX_BUCKET: influx.bucket,
+  };
+  const { code, out } = await runMain(["backfill", "--from", "2020-01-01T00:00:00Z"], {
+    ...env,
+    MEIZHEN_DATA_DIR: service.dataDir,
+  });
+  expect([code, out]).toEqual([0, expect.stringMatching(/lines .* written, 0 refused/)]);
+  expect(await count()).toBe(4);
+  expect((await runMain(["backfill", "--from", "yesterday"], { ...env, MEIZHEN_DATA_DIR: service.dataDir })).code).toBe(
+    2,
+  );
+});
+
+test.skipIf(skipped)(
+  "a sixth kind, put only into a devices folder, is ingested, flagged, alarmed, listed and written to InfluxDB",
+  async () => {
+    const own = await startService({
+      env: {
+        ...{ INFLUX_URL: influx.url, INFLUX_TOKEN: influx.token, INFLUX_ORG: influx.org, INFLUX_BUCKET: influx.bucket },
+        MEIZHEN_DEVICES_DIR: devicesWithSixthKind(),
+      },
+    });
+    const publisher = await connectPublisher(own.mqtt);
+    const ts = Date.now();
+    const where = "meizhen/xinghai/gallery/gallery-1/readings";
+    await publisher.publish(where, { ts, values: { methane: 1.7, oxygen: 20.9 } });
+    await publisher.publish(where, { ts: ts + 1, values: { methane: 150 } });
+    await publisher.end();
+    const { body: alarms } = await until(
+      () => own.call("GET", "/api/v1/alarms?kind=gallery"),
+      (answer) => answer.body.items?.length > 0,
+    );
+    expect(alarms.items[0]).toMatchObject({ thing: "gallery-1", limit: "methane-high", setpoint: 1 });
+    const { body: things } = await own.call("GET", "/api/v1/things?kind=gallery");
+    expect(things.items).toHaveLength(1);
+    const { body: kind } = await own.call("GET", "/api/v1/kinds/gallery");
+    expect(kind.properties.map((property: { id: string }) => property.id)).toContain("methane");
+    const span = "from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z";
+    const { body: points } = await own.call("GET", `/api/v1/things/gallery-1/observations?property=methane&${span}`);
+    expect(points.points.map((point: { quality: number }) => point.quality)).toEqual([1, 4]);
+    const rows = await until(
+      () => influx.query(`SELECT * FROM "gallery"`),
+      (found) => found.length === 2,
+    );
+    expect(rows.map((row) => row.methane_qc)).toEqual([1, 4]);
+    expect(await own.stop()).toBe(0);
+  },
 );
