@@ -147,3 +147,28 @@ test("Law 6: every payload, page and query has a bound and a named answer at the
   expect(publisher.client.connected).toBe(false);
   await service.stop();
 });
+
+test("an overloaded applier delays no acknowledgement: devices are answered while what they sent waits to be applied", async () => {
+  const service = await startService({ env: { MEIZHEN_LOG_LEVEL: "error" } });
+  await service.call("GET", "/api/v1/ledger");
+  const publisher = await connectPublisher(service.mqtt);
+  const began = Date.now() - 3_600_000;
+  // each message is a thousand readings: a millisecond to journal, several to apply
+  const message = (index: number) =>
+    JSON.stringify(
+      Array.from({ length: 1_000 }, (_, place) => ({ ts: began + index * 1_000 + place, values: { ph: 7 } })),
+    );
+  const messages = Array.from({ length: 400 }, (_, index) => message(index));
+  await Promise.all(messages.map((body) => publisher.publish(topic, body)));
+  // all 400 are acknowledged now
+  const { body: ledger } = await service.call("GET", "/api/v1/ledger?thing=water-xinghai-1");
+  expect(ledger.pending).toBeGreaterThan(0);
+  const { body: settled } = await until(
+    () => service.call("GET", "/api/v1/ledger?thing=water-xinghai-1"),
+    (answer) => answer.body.pending === 0,
+    60_000,
+  );
+  expect(settled).toMatchObject({ received: 400_000, stored: 400_000, remainder: 0 });
+  await publisher.end();
+  expect(await service.stop()).toBe(0);
+}, 90_000);
